@@ -1,0 +1,1 @@
+"""What the gateway costs beside nginx: measured together, on the same machine, in the same minutes."""

@@ -1,0 +1,160 @@
+"""What an upstream's answer means: whose fault is it, and so who hears about it and whether another offer is tried."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from email.utils import parsedate_to_datetime
+from enum import Enum
+from typing import Final
+
+import msgspec
+
+from satisfice.core.errors import (
+    Break,
+    Broken,
+    ConfigError,
+    GatewayError,
+    UpstreamBusy,
+    UpstreamFailed,
+    UpstreamTimeout,
+    UpstreamUnfunded,
+)
+
+__all__ = ["Fault", "Outcome", "broken", "classify", "summarise"]
+
+
+class Fault(Enum):
+    """Whose fault a failed attempt is; it decides what comes next."""
+
+    CALLER = "caller"
+    """The request is wrong everywhere: relay the answer, don't retry, don't blame the offer."""
+    UPSTREAM = "upstream"
+    """Broken there: try elsewhere, and later here again."""
+    OFFER = "offer"
+    """The offer does not stand for this call (no such model, body too large there): elsewhere, not here again."""
+    CAPACITY = "capacity"
+    """At its limit: try elsewhere, and here again when it says so."""
+    FUNDS = "funds"
+    """Our account there is empty: try elsewhere, not here again."""
+    KEY = "key"
+    """Our key is refused there: try elsewhere, tell the operator."""
+
+
+class Outcome(msgspec.Struct, frozen=True, gc=False):
+    """How a failed attempt ended."""
+
+    fault: Fault
+    detail: str
+    """In words, without secrets: `status 500`, `connection refused`."""
+    status: int | None = None
+    """None: no answer came."""
+    retry_after: float | None = None
+    """Seconds the upstream wants to be left alone."""
+    is_timeout: bool = False
+    is_final: bool = False
+    """There is no time left for any other attempt."""
+    said: str | None = None
+    """What the upstream said, for people."""
+
+
+class _Said(msgspec.Struct):
+    message: str | None = None
+    code: str | int | float | None = None
+
+
+class _Body(msgspec.Struct):
+    error: _Said | str | None = None
+
+
+_body = msgspec.json.Decoder(_Body).decode
+_LONGEST_SAID: Final = 300
+_TIMEOUTS: Final = frozenset(
+    (Break.CONNECT_TIMEOUT, Break.FIRST_BYTE_TIMEOUT, Break.IDLE_TIMEOUT, Break.TOTAL_TIMEOUT)
+)
+_OVERLOADED: Final = 529  # Anthropic's own (https://docs.anthropic.com/en/api/errors)
+# Some providers say with a 400 that it is the model, not the request, that they do not have.
+_MODEL_CODES: Final = frozenset(("model_not_found", "model_not_available", "unknown_model", "invalid_model"))
+_FAULTS: Final = {
+    401: Fault.KEY,
+    402: Fault.FUNDS,
+    403: Fault.KEY,
+    404: Fault.OFFER,
+    408: Fault.UPSTREAM,
+    409: Fault.UPSTREAM,
+    410: Fault.OFFER,
+    413: Fault.OFFER,
+    425: Fault.UPSTREAM,
+    429: Fault.CAPACITY,
+    _OVERLOADED: Fault.CAPACITY,
+}
+
+
+def classify(status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes, *, unix_ms: int) -> Outcome:
+    """What an error answer means; `unix_ms` is now, to read dates in `Retry-After`."""
+    code, message = _said(body)
+    wait = _retry_after(headers, unix_ms)
+    fault = _FAULTS.get(status)
+    if fault is None:
+        fault = Fault.CALLER if 400 <= status < 500 else Fault.UPSTREAM
+    if fault is Fault.CALLER and code in _MODEL_CODES:
+        fault = Fault.OFFER
+    if status == 503 and wait is not None:
+        fault = Fault.CAPACITY
+    return Outcome(fault, f"status {status}", status=status, retry_after=wait, said=message)
+
+
+def broken(news: Broken) -> Outcome:
+    """What it means that an attempt broke below the level of statuses."""
+    return Outcome(
+        Fault.UPSTREAM,
+        str(news),
+        is_timeout=news.kind in _TIMEOUTS,
+        is_final=news.kind is Break.TOTAL_TIMEOUT,
+    )
+
+
+def summarise(failures: Sequence[tuple[str, Outcome]]) -> GatewayError:
+    """The one error to tell the caller when every attempt failed; `failures` are providers and outcomes, in order."""
+    story = "; ".join(f"{provider}: {outcome.detail}" + _quote(outcome) for provider, outcome in failures)
+    message = f"No offer answered. Tried {story}."
+    outcomes = [outcome for _, outcome in failures]
+    if all(outcome.fault is Fault.CAPACITY for outcome in outcomes):
+        waits = [outcome.retry_after for outcome in outcomes if outcome.retry_after is not None]
+        return UpstreamBusy(message, retry_after=min(waits, default=None))
+    if all(outcome.fault is Fault.FUNDS for outcome in outcomes):
+        return UpstreamUnfunded(message)
+    if all(outcome.fault is Fault.KEY for outcome in outcomes):
+        return ConfigError(message, hint="Check the provider's key in the gateway's configuration.")
+    last = outcomes[-1]
+    if last.is_timeout:
+        return UpstreamTimeout(message)
+    return UpstreamFailed(message, status=last.status, retry_after=last.retry_after)
+
+
+def _quote(outcome: Outcome) -> str:
+    return f" ({outcome.said})" if outcome.said else ""
+
+
+def _said(body: bytes) -> tuple[str | int | float | None, str | None]:
+    """Code and message of an error body in any of the usual shapes; nothing of what is no such body."""
+    try:
+        error = _body(body).error
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None, None
+    if isinstance(error, str):
+        return None, error[:_LONGEST_SAID]
+    if error is None:
+        return None, None
+    return error.code, error.message[:_LONGEST_SAID] if error.message else None
+
+
+def _retry_after(headers: Sequence[tuple[bytes, bytes]], unix_ms: int) -> float | None:
+    """RFC 9110 section 10.2.3: seconds or a date. What is neither counts as absent."""
+    value = next((value for name, value in headers if name == b"retry-after"), b"").decode("latin-1").strip()
+    if value.isascii() and value.isdigit():
+        return float(value[:9])
+    try:
+        until = parsedate_to_datetime(value)
+    except (ValueError, TypeError):
+        return None
+    return max(0.0, until.timestamp() - unix_ms / 1_000)

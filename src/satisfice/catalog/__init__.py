@@ -1,0 +1,1 @@
+"""What can be bought: models, and offers of them at a price."""

@@ -1,0 +1,1 @@
+"""Settings: where they stand in the file, what they mean, what is wrong with them."""

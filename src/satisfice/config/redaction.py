@@ -1,0 +1,74 @@
+"""The lines of a file of settings without its secrets, fit to be shown beside a problem.
+
+What is hidden is decided the safe way round: a text is shown only where it is
+known to be harmless, so a secret under a misspelt key stays hidden too. A mask
+is filled up with blanks, so that everything else keeps its column.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Set
+from typing import Final
+
+from satisfice.config.spans import Extent, Path, Spans
+
+__all__ = ["MASK", "redact", "redact_broken"]
+
+MASK: Final = '"…"'
+"""What is shown for a secret."""
+
+
+def redact(spans: Spans, document: object, *, hides: Callable[[Path, str], bool]) -> list[str]:
+    """The lines without comments, and with a mask for each text that is to be hidden."""
+    hidden = [
+        (spans.values[path], MASK) for path, text in _texts(document) if path in spans.values and hides(path, text)
+    ]
+    return _lines(_blot(spans.text, [*hidden, *((extent, "") for extent in spans.comments)]))
+
+
+def redact_broken(text: str, harmless: Set[str]) -> list[str]:
+    """The lines of a text that isn't TOML: tables, keys, and what follows harmless keys, but no word like a secret."""
+    return [_redact_line(line, harmless) for line in _lines(text)]
+
+
+_KEY: Final = re.compile(r"([A-Za-z0-9_-]+)[\"']?[ \t]*[=:]")
+_HEADER: Final = re.compile(r"\s*\[{1,2}[\w.\"' -]*\]{0,2}")
+_LIKE_A_SECRET: Final = re.compile(r"(?=[^\s\"']{16}|(?=[^\s\"']{7})[^\s\"']*\d)[^\s\"']+")
+
+
+def _redact_line(line: str, harmless: Set[str]) -> str:
+    line = line.partition(" #")[0]
+    header = _HEADER.match(line)
+    shown = header.end() if header else 0
+    for key in _KEY.finditer(line, shown):
+        shown = key.end()
+        if key[1] not in harmless:
+            return f"{line[:shown]} …"
+    return line[:shown] + _LIKE_A_SECRET.sub("…", line[shown:])
+
+
+def _texts(value: object, path: Path = ()) -> Iterator[tuple[Path, str]]:
+    match value:
+        case str():
+            yield path, value
+        case dict():
+            for name, each in value.items():
+                yield from _texts(each, (*path, name))
+        case list():
+            for number, each in enumerate(value):
+                yield from _texts(each, (*path, number))
+
+
+def _blot(text: str, pieces: Iterable[tuple[Extent, str]]) -> str:
+    """Put other words over some pieces and blanks over the rest of each, keeping the ends of lines."""
+    done, at = [], 0
+    for (start, stop), words in sorted(pieces):
+        rest = re.sub(r"[^\n]", " ", text[start:stop])
+        done += [text[at:start], words, rest[len(words) :]]
+        at = stop
+    return "".join([*done, text[at:]])
+
+
+def _lines(text: str) -> list[str]:
+    return [line.rstrip() for line in text.split("\n")]

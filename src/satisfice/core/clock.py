@@ -1,0 +1,108 @@
+"""Time and chance as values to inject; the only module that may read either."""
+
+from __future__ import annotations
+
+import random
+import time
+from typing import Final, Protocol
+
+__all__ = ["Clock", "ManualClock", "SystemClock", "new_id"]
+
+
+class Clock(Protocol):
+    """Where time and chance come from."""
+
+    def now(self) -> float:
+        """Seconds from an unknown start, never going back."""
+        ...
+
+    def unix_ms(self) -> int:
+        """Milliseconds since 1970, as the system tells them."""
+        ...
+
+    def chance(self) -> float:
+        """A number between 0 and 1 (1 excluded), each as likely as the other."""
+        ...
+
+    def bits(self, count: int) -> int:
+        """That many random bits, from the system's own generator where there is one."""
+        ...
+
+
+class SystemClock:
+    """The real time, the real chance."""
+
+    __slots__ = ("_bits", "_chance")
+
+    def __init__(self) -> None:
+        """Seed the generator from the system."""
+        generator = random.Random()  # noqa: S311 - jitter and identifiers, no keys
+        self._chance = generator.random
+        self._bits = generator.getrandbits
+
+    def now(self) -> float:
+        """Seconds of the monotonic clock."""
+        return time.monotonic()
+
+    def unix_ms(self) -> int:
+        """Milliseconds since 1970."""
+        return time.time_ns() // 1_000_000
+
+    def chance(self) -> float:
+        """A number in [0, 1)."""
+        return self._chance()
+
+    def bits(self, count: int) -> int:
+        """That many random bits."""
+        return self._bits(count)
+
+
+class ManualClock:
+    """Time that moves when told to, and chance that repeats itself: for tests and scripts."""
+
+    __slots__ = ("_generator", "_now", "_unix_ms")
+
+    def __init__(self, *, now: float = 1_000.0, unix_ms: int = 1_764_000_000_000, seed: int = 0) -> None:
+        """Stand still at the given instant."""
+        self._now = now
+        self._unix_ms = unix_ms
+        self._generator = random.Random(seed)  # noqa: S311 - repeatable on purpose
+
+    def advance(self, seconds: float) -> None:
+        """Let that much time pass."""
+        self._now += seconds
+        self._unix_ms += round(seconds * 1_000)
+
+    def now(self) -> float:
+        """The seconds it was moved to."""
+        return self._now
+
+    def unix_ms(self) -> int:
+        """The milliseconds it was moved to."""
+        return self._unix_ms
+
+    def chance(self) -> float:
+        """The next number in [0, 1) of the seed."""
+        return self._generator.random()
+
+    def bits(self, count: int) -> int:
+        """The next bits of the seed."""
+        return self._generator.getrandbits(count)
+
+
+# Crockford's alphabet, two letters for ten bits: an identifier is 13 look-ups instead of 26 divisions.
+_ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_PAIRS: Final = tuple(a + b for a in _ALPHABET for b in _ALPHABET)
+_TEN: Final = 0x3FF
+
+
+def new_id(prefix: str, clock: Clock) -> str:
+    """A new identifier `prefix_` + ULID (https://github.com/ulid/spec): 48 bits of time, 80 of chance; sorts by time."""
+    ms = clock.unix_ms()
+    r = clock.bits(80)
+    p = _PAIRS
+    return (
+        f"{prefix}_{p[ms >> 40 & _TEN]}{p[ms >> 30 & _TEN]}{p[ms >> 20 & _TEN]}{p[ms >> 10 & _TEN]}{p[ms & _TEN]}"
+        f"{p[r >> 70]}{p[r >> 60 & _TEN]}{p[r >> 50 & _TEN]}{p[r >> 40 & _TEN]}"
+        f"{p[r >> 30 & _TEN]}{p[r >> 20 & _TEN]}{p[r >> 10 & _TEN]}{p[r & _TEN]}"
+    )

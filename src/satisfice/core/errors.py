@@ -1,0 +1,226 @@
+"""The one exception tree; every error knows its code, its status, whose fault it is and what to do now.
+
+    GatewayError
+    ├── CallerError                 the request can't be served as it is
+    │   ├── BadRequest              400  not JSON, not an object, a key of the wrong kind
+    │   ├── BadKey                  401  no access token, or a wrong one
+    │   ├── UnknownModel            404  nobody sells this model
+    │   ├── UnknownPath             404  nothing is served here
+    │   ├── WrongMethod             405  served here, but not so
+    │   └── TooLarge                413  the body is over the limit
+    ├── UpstreamError               every offer was tried and none answered
+    │   ├── UpstreamFailed          502  broken, refused, cut
+    │   ├── UpstreamBusy            429  all at their limit
+    │   ├── UpstreamUnfunded        402  the operator's account there is empty
+    │   └── UpstreamTimeout         504  too slow
+    ├── Draining                    503  the gateway is stopping
+    ├── Internal                    500  a bug of ours
+    └── ConfigError                 500  the operator has to change a setting
+
+`Broken` stands apart: it is what a transport raises when one attempt fails,
+and never reaches a caller as it is.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import ClassVar
+
+__all__ = [
+    "BadKey",
+    "BadRequest",
+    "Break",
+    "Broken",
+    "CallerError",
+    "ConfigError",
+    "Draining",
+    "GatewayError",
+    "Internal",
+    "Source",
+    "TooLarge",
+    "UnknownModel",
+    "UnknownPath",
+    "UpstreamBusy",
+    "UpstreamError",
+    "UpstreamFailed",
+    "UpstreamTimeout",
+    "UpstreamUnfunded",
+    "WrongMethod",
+]
+
+
+class Source(Enum):
+    """Whose fault an error is; the value of the header `x-satisfice-error-source`."""
+
+    CALLER = "caller"
+    GATEWAY = "gateway"
+    UPSTREAM = "upstream"
+    PAYMENT = "payment"
+    CONFIG = "config"
+
+
+class GatewayError(Exception):
+    """Something a caller or an operator has to hear about."""
+
+    code: ClassVar[str] = "internal"
+    source: ClassVar[Source] = Source.GATEWAY
+    status: int = 500
+    hint: str = "Look the request id up in the gateway's log."
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        param: str | None = None,
+        status: int | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        """What happened, in one sentence; the rest where it is more exact than the kind's own."""
+        super().__init__(message)
+        self.message = message
+        self.param = param
+        self.retry_after = retry_after
+        """Seconds after which the caller may try again."""
+        if hint is not None:
+            self.hint = hint
+        if status is not None:
+            self.status = status
+
+
+class CallerError(GatewayError):
+    """The request can't be served as it is; asking again changes nothing."""
+
+    source = Source.CALLER
+
+
+class BadRequest(CallerError):
+    """The body or a key in it is not what the dialect says."""
+
+    code = "bad_request"
+    status = 400
+    hint = "Correct the request body."
+
+
+class BadKey(CallerError):
+    """No access token, or a wrong one."""
+
+    code = "invalid_api_key"
+    status = 401
+    hint = "Send the gateway's access token as `Authorization: Bearer …`."
+
+
+class UnknownModel(CallerError):
+    """Nobody offers the model asked for."""
+
+    code = "model_not_found"
+    status = 404
+    hint = "GET /v1/models lists what is offered."
+
+
+class UnknownPath(CallerError):
+    """Nothing is served at this path."""
+
+    code = "unknown_path"
+    status = 404
+    hint = "The API is at /v1: POST /v1/chat/completions, GET /v1/models."
+
+
+class WrongMethod(CallerError):
+    """The path is served, but not with this method."""
+
+    code = "method_not_allowed"
+    status = 405
+    hint = "See the `allow` header."
+
+
+class TooLarge(CallerError):
+    """The body is over the limit."""
+
+    code = "body_too_large"
+    status = 413
+    hint = "Send less, or raise `max_body_mib` under [server]."
+
+
+class UpstreamError(GatewayError):
+    """Every offer was tried and none answered."""
+
+    source = Source.UPSTREAM
+    hint = "Try again, or add another provider of this model."
+
+
+class UpstreamFailed(UpstreamError):
+    """The last offers were broken, refused or cut."""
+
+    code = "upstream_failed"
+    status = 502
+
+
+class UpstreamBusy(UpstreamError):
+    """The offers are at their limit."""
+
+    code = "rate_limit_exceeded"
+    status = 429
+    hint = "Wait as `retry-after` says, or add another provider of this model."
+
+
+class UpstreamUnfunded(UpstreamError):
+    """The operator's account at every provider is empty."""
+
+    code = "insufficient_quota"  # the code at which clients stop asking
+    status = 402
+    source = Source.PAYMENT
+    hint = "Top the account at the provider up, or add another provider of this model."
+
+
+class UpstreamTimeout(UpstreamError):
+    """The offers were too slow."""
+
+    code = "upstream_timeout"
+    status = 504
+    hint = "Try again, or raise the provider's timeouts."
+
+
+class Draining(GatewayError):
+    """The gateway is stopping and takes no new calls."""
+
+    code = "draining"
+    status = 503
+    hint = "Try again in a moment."
+
+
+class Internal(GatewayError):
+    """A bug of ours."""
+
+
+class ConfigError(GatewayError):
+    """The operator has to change a setting."""
+
+    code = "config"
+    source = Source.CONFIG
+    hint = "Run `satisfice check`."
+
+
+class Break(Enum):
+    """How an attempt can break below the level of statuses."""
+
+    REFUSED = "connection refused"
+    UNREACHABLE = "address not found or not reachable"
+    CONNECT_TIMEOUT = "no connection in time"
+    TLS = "TLS failed"
+    PROXY = "the proxy refused"
+    FIRST_BYTE_TIMEOUT = "no output in time"
+    IDLE_TIMEOUT = "fell silent"
+    TOTAL_TIMEOUT = "took too long in all"
+    CUT = "cut before its end"
+    MALFORMED = "not HTTP as it should be"
+    TOO_LARGE = "larger than the limit"
+
+
+class Broken(Exception):  # noqa: N818 - it is news, not an error of ours
+    """The one exception of a transport: the attempt is over and this is how."""
+
+    def __init__(self, kind: Break, detail: str = "") -> None:
+        """The kind, and what the layer below said of it (never a secret)."""
+        super().__init__(f"{kind.value}: {detail}" if detail else kind.value)
+        self.kind = kind

@@ -1,0 +1,1 @@
+"""Runs machines against the world and owns what runs."""

@@ -1,0 +1,51 @@
+"""Polls offer sources, merges what they say, swaps the catalog in one assignment."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from satisfice.catalog.offers import Catalog, Offer, merge
+from satisfice.core.errors import Broken
+from satisfice.ports import OfferSource
+
+__all__ = ["Refresher"]
+
+_PERIOD: Final = 300.0
+
+
+class Refresher:
+    """Keeps a catalog up to date; a source that fails keeps its last offers."""
+
+    def __init__(
+        self, fixed: Sequence[Offer], sources: Sequence[OfferSource], *, swap: Callable[[Catalog], None]
+    ) -> None:
+        """Fixed offers (which count over found ones of the same id), the sources to ask, who takes the new catalog."""
+        self._fixed = fixed
+        self._sources = sources
+        self._swap = swap
+        self._found: dict[str, tuple[Offer, ...]] = {}
+        self.failures: dict[str, str] = {}
+        """What the sources that failed last time said, by the source's name."""
+
+    async def refresh(self) -> None:
+        """Ask every source once, all at the same time; each answer counts as soon as it is here."""
+        async with asyncio.TaskGroup() as group:
+            for source in self._sources:
+                group.create_task(self._ask(source))
+
+    async def run(self) -> None:
+        """Refresh for ever."""
+        while True:
+            await self.refresh()
+            await asyncio.sleep(_PERIOD)
+
+    async def _ask(self, source: OfferSource) -> None:
+        try:
+            self._found[source.name] = await source.fetch()
+        except Broken as news:
+            self.failures[source.name] = str(news)
+            return
+        self.failures.pop(source.name, None)
+        self._swap(merge((*self._found.values(), self._fixed)))

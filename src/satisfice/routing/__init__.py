@@ -1,0 +1,1 @@
+"""Which offers qualify for a call, and in what order."""

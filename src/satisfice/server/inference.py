@@ -1,0 +1,90 @@
+"""The inference endpoints: read the body within its limit, pick the fields to hand on, let the gateway answer."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from satisfice.core.errors import TooLarge
+from satisfice.engine.gateway import Gateway
+from satisfice.ports import Headers
+from satisfice.server.downstream import ASGIDownstream, Scope
+from satisfice.wire.request import Dialect
+
+__all__ = ["Inference"]
+
+# Not handed on: what belongs to the connection, what is ours to set, what tells a marketplace who our caller is.
+_KEPT_BACK: Final = frozenset(
+    (
+        b"accept",
+        b"accept-charset",
+        b"accept-encoding",
+        b"accept-language",
+        b"authorization",
+        b"connection",
+        b"content-encoding",
+        b"content-length",
+        b"content-type",
+        b"cookie",
+        b"date",
+        b"dnt",
+        b"expect",
+        b"forwarded",
+        b"host",
+        b"keep-alive",
+        b"origin",
+        b"priority",
+        b"proxy-authorization",
+        b"proxy-connection",
+        b"referer",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+        b"user-agent",
+        b"via",
+        b"x-api-key",
+        b"x-real-ip",
+    )
+)
+_KEPT_BACK_PREFIXES: Final = (b"x-satisfice-", b"x-stainless-", b"x-forwarded-", b"sec-", b"cf-")
+
+
+class Inference:
+    """Handles one dialect's path."""
+
+    def __init__(self, gateway: Gateway, dialect: Dialect, max_body: int) -> None:
+        """`max_body`: bytes that a request body may have."""
+        self._gateway = gateway
+        self._dialect = dialect
+        self._max_body = max_body
+
+    async def __call__(self, scope: Scope, downstream: ASGIDownstream) -> None:
+        """Answer one call."""
+        headers: Headers = scope["headers"]
+        body = await self._body(headers, downstream)
+        handed_on = [
+            field
+            for field in headers
+            if field[0] not in _KEPT_BACK and not field[0].startswith(_KEPT_BACK_PREFIXES)
+        ]
+        await self._gateway.answer(self._dialect, body, handed_on, downstream)
+
+    async def _body(self, headers: Headers, downstream: ASGIDownstream) -> bytes:
+        for name, value in headers:
+            if name == b"content-length" and int(value) > self._max_body:
+                raise self._too_large()
+        body, more = await downstream.receive()
+        if not more and len(body) <= self._max_body:
+            return body
+        parts = [body]
+        size = len(body)
+        while more:
+            body, more = await downstream.receive()
+            parts.append(body)
+            size += len(body)
+            if size > self._max_body:
+                raise self._too_large()
+        return b"".join(parts)
+
+    def _too_large(self) -> TooLarge:
+        return TooLarge(f"The body is larger than {self._max_body} bytes ({self._max_body >> 20} MiB).")

@@ -1,0 +1,1 @@
+"""Connections out to upstreams."""

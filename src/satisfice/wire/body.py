@@ -1,0 +1,82 @@
+"""A JSON object kept losslessly: read a few keys, replace a few, leave every other value as it came, byte for byte."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from satisfice.core.errors import BadRequest
+
+__all__ = ["MAX_DEPTH", "Body"]
+
+MAX_DEPTH: Final = 64
+"""Levels of arrays and objects; more is refused, since not every reader behind us survives it."""
+
+_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_encode = msgspec.json.Encoder().encode
+_ALL_BUT_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
+_ALL_BUT_STRUCTURE: Final = bytes(set(range(256)) - set(b'[]{}"\\'))
+
+
+class Body:
+    """A JSON object as it came, its values unread until asked for.
+
+    Values keep their bytes: the text of numbers, escapes, inner whitespace,
+    the order of keys. Only what stands between the members is written anew,
+    so that of a key given twice one reader can't see the first and another
+    the last: the last counts, here and upstream.
+    """
+
+    __slots__ = ("_members", "size")
+
+    def __init__(self, raw: bytes) -> None:
+        """Parse, or raise `BadRequest` that says what is wrong and where."""
+        self.size: Final = len(raw)
+        """Bytes of the text it came as."""
+        try:
+            if not raw.isascii():
+                raw.decode()
+            self._members = _members(raw)
+        except UnicodeDecodeError as e:
+            raise BadRequest(
+                f"The body is not valid UTF-8 at byte {e.start}.", hint="Encode the JSON text as UTF-8."
+            ) from None
+        except msgspec.ValidationError:
+            raise BadRequest("The body is JSON, but not an object.", hint="Send an object: {…}.") from None
+        except RecursionError:
+            raise _too_deep() from None
+        except msgspec.DecodeError as e:
+            raise BadRequest(f"The body is not JSON: {e}.", hint="Check the JSON text; is it cut off?") from None
+        # Fewer brackets than levels allowed is the usual case and proves it in a third of a microsecond per KB.
+        if len(raw.translate(None, _ALL_BUT_BRACKETS)) > 2 * MAX_DEPTH and _is_deeper(raw, MAX_DEPTH):
+            raise _too_deep()
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._members
+
+    def get(self, key: str) -> msgspec.Raw | None:
+        """The value's own bytes, or None if there is no such key."""
+        return self._members.get(key)
+
+    def encode(self, changes: Mapping[str, bytes] | None = None) -> bytes:
+        """The object as JSON, with these values (JSON texts) in place of the old ones; new keys go to the end."""
+        if not changes:
+            return _encode(self._members)
+        return _encode(self._members | {key: msgspec.Raw(value) for key, value in changes.items()})
+
+
+def _too_deep() -> BadRequest:
+    return BadRequest(f"The body is nested more than {MAX_DEPTH} levels deep.", hint="Flatten the JSON.")
+
+
+def _is_deeper(valid: bytes, limit: int) -> bool:
+    """Count the levels of a valid JSON text with whole-text operations, which run at the speed of C."""
+    marks = valid.translate(None, _ALL_BUT_STRUCTURE).replace(b"\\\\", b"").replace(b'\\"', b"")
+    brackets = b"".join(marks.split(b'"')[::2]).translate(None, b"\\")
+    for _ in range(limit):
+        if not brackets:
+            return False
+        brackets = brackets.replace(b"[]", b"").replace(b"{}", b"")
+    return bool(brackets)

@@ -1,0 +1,248 @@
+"""Chat Completions: parse, prepare, read answers and streams, render errors.
+
+Source: https://platform.openai.com/docs/api-reference/chat, and what other
+providers make of it (noted where it matters).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+import msgspec
+from msgspec import UNSET, Raw, UnsetType
+
+from satisfice.core.amounts import Msat, Usage
+from satisfice.core.errors import (
+    BadKey,
+    BadRequest,
+    Break,
+    Broken,
+    CallerError,
+    GatewayError,
+    UpstreamBusy,
+    UpstreamUnfunded,
+)
+from satisfice.wire.body import Body
+from satisfice.wire.request import Frame, FrameKind, Reading, Request
+from satisfice.wire.sse import encode
+
+__all__ = ["OpenAIChat"]
+
+
+class _StreamOptions(msgspec.Struct, gc=False):
+    include_usage: bool | None = None
+
+
+class _Cached(msgspec.Struct, gc=False):
+    cached_tokens: int | None = None
+
+
+class _Reasoned(msgspec.Struct, gc=False):
+    reasoning_tokens: int | None = None
+
+
+class _Usage(msgspec.Struct, gc=False):
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    prompt_tokens_details: _Cached | None = None
+    completion_tokens_details: _Reasoned | None = None
+
+
+class _Answer(msgspec.Struct, gc=False):
+    choices: Raw | UnsetType = UNSET
+    usage: Raw | UnsetType = UNSET
+    error: Raw | UnsetType = UNSET
+
+
+class _Choice(msgspec.Struct, gc=False):
+    delta: dict[str, Raw] | None = None
+    finish_reason: str | None = None
+    text: str | None = None
+
+
+class _Chunk(msgspec.Struct, gc=False):
+    choices: list[_Choice] | None = None
+    usage: Raw | UnsetType = UNSET
+    error: Raw | UnsetType = UNSET
+
+
+class _Error(msgspec.Struct, gc=False):
+    code: int | str | float | None = None
+
+
+_str = msgspec.json.Decoder(str).decode
+_bool = msgspec.json.Decoder(bool | None).decode
+_int = msgspec.json.Decoder(int | None).decode
+_stream_options = msgspec.json.Decoder(_StreamOptions | None).decode
+_usage = msgspec.json.Decoder(_Usage | None).decode
+_answer = msgspec.json.Decoder(_Answer).decode
+_chunk = msgspec.json.Decoder(_Chunk).decode
+_error = msgspec.json.Decoder(_Error).decode
+_dumps = msgspec.json.Encoder().encode
+_members = msgspec.json.Decoder(dict[str, Raw]).decode
+
+_DONE: Final = b"[DONE]"
+_EMPTY: Final = frozenset((b"null", b'""', b"[]", b"{}"))
+_T = TypeVar("_T")
+_NULL: Final = Raw(b"null")
+_PREAMBLE: Final = Frame(FrameKind.PREAMBLE)
+_OUTPUT: Final = Frame(FrameKind.OUTPUT)
+_FINAL: Final = Frame(FrameKind.OUTPUT, None, is_final=True)
+_TERMINATOR: Final = Frame(FrameKind.TERMINATOR)
+
+
+class OpenAIChat:
+    """The dialect of `POST /v1/chat/completions`."""
+
+    name = "openai_chat"
+    path = "/chat/completions"
+    # Both end in a letter that is rare in JSON: the search skips ahead. "prompt_tok" is in every usage object.
+    markers = (b"prompt_tok", b"[DONE")
+
+    def parse(self, raw: bytes) -> Request:
+        """The request in a body, or `BadRequest`."""
+        body = Body(raw)
+        model = _value(body, "model", _str, "a string")
+        if not model:
+            raise BadRequest("`model` is missing.", param="model", hint="GET /v1/models lists what is offered.")
+        messages = body.get("messages")
+        if messages is None or bytes(memoryview(messages)[:1]) != b"[":
+            raise BadRequest("`messages` must be an array.", param="messages", hint="Send at least one message.")
+        stream = _value(body, "stream", _bool, "true or false") or False
+        options = _value(body, "stream_options", _stream_options, "an object") if stream else None
+        limit = _value(body, "max_completion_tokens", _int, "a whole number")
+        if limit is None:
+            limit = _value(body, "max_tokens", _int, "a whole number")
+        choices = _value(body, "n", _int, "a whole number")
+        wants_usage = options is not None and options.include_usage is True
+        return Request(model, stream, wants_usage, limit, 1 if choices is None else choices, body)
+
+    def prepare(self, request: Request, model: str) -> bytes:
+        """The body for an upstream that calls the model so, asking for usage in any case."""
+        changes: dict[str, bytes] = {}
+        if model != request.model:
+            changes["model"] = _dumps(model)
+        if request.stream and not request.wants_usage:
+            asked = request.body.get("stream_options")
+            options = {} if asked is None or asked == _NULL else _members(asked)
+            changes["stream_options"] = _dumps(options | {"include_usage": Raw(b"true")})
+        return request.body.encode(changes)
+
+    def read(self, answer: bytes) -> Reading:
+        """What a whole answer says of itself; `Broken(MALFORMED)` if it is no answer of this dialect."""
+        try:
+            read = _answer(answer)
+        except (msgspec.MsgspecError, RecursionError):
+            raise Broken(Break.MALFORMED, "the answer is not a JSON object") from None
+        if read.choices is UNSET or read.choices == _NULL:
+            if read.error is UNSET or read.error == _NULL:
+                raise Broken(Break.MALFORMED, "the answer has no choices")
+            return Reading(None, _status_of(read.error), answer)
+        return Reading(_usage_of(read.usage))
+
+    def classify(self, event: bytes, data: bytes) -> Frame:  # noqa: ARG002 - chat events have no type
+        """What this event of a stream is; `Broken(MALFORMED)` if it is none of this dialect."""
+        if data.strip() == _DONE:
+            return _TERMINATOR
+        try:
+            read = _chunk(data)
+        except (msgspec.MsgspecError, RecursionError):
+            raise Broken(Break.MALFORMED, "an event of the stream is not a chunk") from None
+        if read.error is not UNSET and read.error != _NULL:
+            return Frame(FrameKind.ERROR, Reading(None, _status_of(read.error), data))
+        usage = _usage_of(read.usage)
+        if not read.choices:
+            return _PREAMBLE if usage is None else Frame(FrameKind.USAGE, Reading(usage))
+        is_final = any(choice.finish_reason is not None for choice in read.choices)
+        if usage is not None:
+            return Frame(FrameKind.OUTPUT, Reading(usage), is_final)
+        if is_final:
+            return _FINAL
+        return _OUTPUT if any(map(_says_something, read.choices)) else _PREAMBLE
+
+    def with_cost(self, data: bytes, cost: Msat) -> bytes:
+        """The data of a usage event with `cost_msat` among the fields of the usage object."""
+        chunk = _members(data)
+        chunk["usage"] = Raw(_dumps(_members(chunk["usage"]) | {"cost_msat": Raw(b"%d" % cost)}))
+        return _dumps(chunk)
+
+    def error(self, error: GatewayError, request_id: str) -> bytes:
+        """The body of an error answer, in OpenAI's shape, with the advice beside it."""
+        return _dumps(
+            {
+                "error": {
+                    "message": f"{error.message} {error.hint}",
+                    "type": _type_of(error),
+                    "param": error.param,
+                    "code": error.code,
+                    "satisfice": {"request_id": request_id, "source": error.source.value, "hint": error.hint},
+                }
+            }
+        )
+
+    def error_event(self, error: GatewayError, request_id: str) -> bytes:
+        """The event that ends a stream with an error."""
+        return encode(self.error(error, request_id))
+
+
+def _value(body: Body, key: str, decode: Callable[[Raw], _T], wanted: str) -> _T | None:
+    raw = body.get(key)
+    if raw is None:
+        return None
+    try:
+        return decode(raw)
+    except msgspec.MsgspecError:
+        raise _wrong(key, wanted) from None
+
+
+def _wrong(key: str, wanted: str) -> BadRequest:
+    return BadRequest(f"`{key}` must be {wanted}.", param=key)
+
+
+def _says_something(choice: _Choice) -> bool:
+    if choice.text:
+        return True
+    delta = choice.delta or {}
+    return any(key != "role" and bytes(value) not in _EMPTY for key, value in delta.items())
+
+
+def _usage_of(raw: Raw | UnsetType) -> Usage | None:
+    """Disjoint buckets from inclusive totals; counts that contradict each other are no usage at all."""
+    try:
+        said = None if raw is UNSET else _usage(raw)
+    except msgspec.MsgspecError:
+        return None
+    if said is None:
+        return None
+    cached = (said.prompt_tokens_details and said.prompt_tokens_details.cached_tokens) or 0
+    reasoned = (said.completion_tokens_details and said.completion_tokens_details.reasoning_tokens) or 0
+    uncached, text = said.prompt_tokens - cached, said.completion_tokens - reasoned
+    if min(uncached, text, cached, reasoned) < 0:
+        return None
+    return Usage(uncached=uncached, cache_read=cached, text=text, reasoning=reasoned)
+
+
+def _status_of(raw: Raw) -> int:
+    """OpenRouter and others put the status they mean into `error.code` of an answer with status 200."""
+    try:
+        code = _error(raw).code
+    except msgspec.MsgspecError:
+        return 502
+    status = int(code) if isinstance(code, str) and code.isascii() and code.isdigit() else code
+    return status if isinstance(status, int) and 400 <= status <= 599 else 502
+
+
+def _type_of(error: GatewayError) -> str:
+    """OpenAI's `type`, by which SDKs and people tell errors apart (https://platform.openai.com/docs/guides/error-codes)."""
+    match error:
+        case BadKey():
+            return "authentication_error"
+        case UpstreamBusy():
+            return "rate_limit_error"
+        case UpstreamUnfunded():
+            return "insufficient_quota"
+        case CallerError():
+            return "invalid_request_error"
+        case _:
+            return "server_error"
