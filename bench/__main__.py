@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
@@ -33,6 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.report:
         samples = list(decode(options.report.read_text().splitlines()))
     else:
+        # Told to stop, it stops what it has started, too.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
         try:
             samples = _measured(_plan(options), options.out)
         except TargetError as error:

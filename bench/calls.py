@@ -29,7 +29,9 @@ async def closed_loop(
 ) -> Tally:
     """Each connection sends its next call as soon as the last one is answered; a stream, too, is one call."""
     window = Window(cpu)
-    opened = [await connect(port, lambda: _Connection(window, call, _Connection.send)) for _ in range(connections)]
+    opened = [
+        await connect(port, lambda: _Connection(window, call, answered=_Connection.send)) for _ in range(connections)
+    ]
     for connection in opened:
         connection.send()
     await asyncio.sleep(warm)
@@ -47,7 +49,7 @@ async def open_loop(
     idle: list[_Connection] = []
 
     async def another() -> _Connection:
-        return await connect(port, lambda: _Connection(window, call, idle.append))
+        return await connect(port, lambda: _Connection(window, call, answered=idle.append))
 
     async def send_forever() -> None:
         loop = asyncio.get_running_loop()
@@ -75,7 +77,7 @@ async def open_loop(
 class _Connection(asyncio.Protocol):
     """Kept alive, one call at a time; `answered` says what it does after each."""
 
-    def __init__(self, window: Window, call: bytes, answered: Callable[[_Connection], None]) -> None:
+    def __init__(self, window: Window, call: bytes, *, answered: Callable[[_Connection], None]) -> None:
         self._window = window
         self._call = call
         self._answered = answered

@@ -24,7 +24,7 @@ from bench.streams import hold, relay
 from bench.targets import Name, Site, Target, TargetError, site, target
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterator
+    from collections.abc import Coroutine, Iterator, Mapping
 
     from bench.plan import Plan
     from bench.samples import Test
@@ -44,7 +44,7 @@ _BURST = call_bytes("mock-n10", stream=True)
 _HELD = call_bytes("mock-n9-d1000", stream=True)
 
 
-_PACES = {"chunks": (50, "mock-n100-d20"), "chunks10k": (100, "mock-n100-d10")}
+_PACES: Mapping[Test, tuple[int, str]] = {"chunks": (50, "mock-n100-d20"), "chunks10k": (100, "mock-n100-d10")}
 """Streams, each of so many chunks a second: 2,500 and 10,000 chunks a second in all."""
 _LATENCIES = ("paced", "chunks")
 """What is compared with the direct way, too."""
@@ -86,7 +86,7 @@ class _Round(NamedTuple):
             sizes = [memory(each.pid).rss_kib]
             for part in range(1, _SOAK_PARTS + 1):
                 while sum(tally.count for tally in tallies) * _SOAK_PARTS < self.plan.soak_calls * part:
-                    tallies += [_busy_second(each, call, self.plan.connections) for call in (_CALL, _BURST)]
+                    tallies += [_busy_second(each, call, connections=self.plan.connections) for call in (_CALL, _BURST)]
                 sizes.append(memory(each.pid).rss_kib)
         return Soak(
             round=self.number,
@@ -141,7 +141,7 @@ class _Round(NamedTuple):
             warm=_WARM_S,
             cpu=partial(cpu_seconds, each.pid),
         )
-        return self._calls("busy", each, _answered(each, _run(load)))
+        return self._calls("busy", each, tally=_answered(each, _run(load)))
 
     def _paced(self, each: Target) -> Calls:
         load = open_loop(
@@ -152,9 +152,9 @@ class _Round(NamedTuple):
             warm=_WARM_S,
             cpu=partial(cpu_seconds, each.pid),
         )
-        return self._calls("paced", each, _answered(each, _run(load)))
+        return self._calls("paced", each, tally=_answered(each, _run(load)))
 
-    def _calls(self, test: Test, each: Target, tally: Tally) -> Calls:
+    def _calls(self, test: Test, each: Target, *, tally: Tally) -> Calls:
         return Calls(
             round=self.number,
             target=each.name,
@@ -242,7 +242,7 @@ def _help_s(core: int) -> float:
 
 
 def _warm_up(each: Target) -> None:
-    _answered(each, _busy_second(each, _CALL, _WARM_CONNECTIONS))
+    _answered(each, _busy_second(each, _CALL, connections=_WARM_CONNECTIONS))
 
 
 def _answered(each: Target, tally: Tally) -> Tally:
@@ -251,7 +251,7 @@ def _answered(each: Target, tally: Tally) -> Tally:
     return tally
 
 
-def _busy_second(each: Target, call: bytes, connections: int) -> Tally:
+def _busy_second(each: Target, call: bytes, *, connections: int) -> Tally:
     return _run(closed_loop(each.port, call, connections=connections, seconds=1.0))
 
 

@@ -55,11 +55,11 @@ def pinned(core: int) -> Iterator[None]:
 def realtime(pids: Iterable[int]) -> Iterator[None]:
     """These process trees run ahead of everything else on the machine (SCHED_RR; needs root or CAP_SYS_NICE)."""
     roots = tuple(pids)
-    _schedule(roots, os.SCHED_RR, 1)
+    _schedule(roots, os.SCHED_RR, priority=1)
     try:
         yield
     finally:
-        _schedule(roots, os.SCHED_OTHER, 0)
+        _schedule(roots, os.SCHED_OTHER, priority=0)
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
@@ -93,9 +93,9 @@ def _field(rollup: str, name: str) -> int:
     return int(rest.split(maxsplit=1)[0])
 
 
-def _schedule(roots: Iterable[int], policy: int, priority: int) -> None:
-    for root in roots:
-        for member in _tree(root):
-            for task in Path(f"/proc/{member}/task").iterdir():
-                with suppress(ProcessLookupError):
-                    os.sched_setscheduler(int(task.name), policy, os.sched_param(priority))
+def _schedule(roots: Iterable[int], policy: int, *, priority: int) -> None:
+    members = [member for root in roots for member in _tree(root)]
+    threads = [int(task.name) for member in members for task in Path(f"/proc/{member}/task").iterdir()]
+    for thread in threads:
+        with suppress(ProcessLookupError):
+            os.sched_setscheduler(thread, policy, os.sched_param(priority))

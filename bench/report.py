@@ -57,12 +57,17 @@ class _Book:
         subjects: list[Name] = [each.target for each in samples if each.target not in ("direct", "nginx")]
         self.subject: Name = subjects[0] if subjects else "satisfice"
 
-    def find(self, kind: type[_S], test: Test, *, target: Name, round_: int, tls: bool) -> _S | None:
-        found = self._samples.get((test, target, tls, round_))
+    def find(self, kind: type[_S], *, test: Test, turn: _Turn, tls: bool) -> _S | None:
+        found = self._samples.get((test, turn.target, tls, turn.round))
         return found if isinstance(found, kind) else None
 
 
-_Read = Callable[[_Book, "Name", int], "float | None"]
+class _Turn(NamedTuple):
+    target: Name
+    round: int
+
+
+_Read = Callable[[_Book, _Turn], "float | None"]
 """What a target showed in a round, if it was measured."""
 
 
@@ -92,7 +97,10 @@ class _Row(NamedTuple):
 
 
 def _row(figure: _Figure, book: _Book) -> _Row | None:
-    both = [(figure.read(book, "nginx", number), figure.read(book, book.subject, number)) for number in book.rounds]
+    both = [
+        (figure.read(book, _Turn("nginx", number)), figure.read(book, _Turn(book.subject, number)))
+        for number in book.rounds
+    ]
     theirs = [nginx for nginx, _ in both if nginx is not None]
     ours = [subject for _, subject in both if subject is not None]
     if not ours:
@@ -116,30 +124,30 @@ def _median(values: list[float]) -> str:
     return f"{middle:.0f}" if abs(middle) >= 100 else f"{middle:.3g}"
 
 
-def _own(kind: type[_S], test: Test, value: Callable[[_S], float | None], *, tls: bool = False) -> _Read:
-    def read(book: _Book, target: Name, round_: int) -> float | None:
-        sample = book.find(kind, test, target=target, round_=round_, tls=tls)
+def _own(kind: type[_S], value: Callable[[_S], float | None], *, test: Test, tls: bool = False) -> _Read:
+    def read(book: _Book, turn: _Turn) -> float | None:
+        sample = book.find(kind, test=test, turn=turn, tls=tls)
         return None if sample is None else value(sample)
 
     return read
 
 
-def _added(kind: type[_S], test: Test, value: Callable[[_S], float | None], *, tls: bool = False) -> _Read:
+def _added(kind: type[_S], value: Callable[[_S], float | None], *, test: Test, tls: bool) -> _Read:
     """Beyond the direct way, which is without TLS."""
-    own, direct = _own(kind, test, value, tls=tls), _own(kind, test, value)
+    own, plain = _own(kind, value, test=test, tls=tls), _own(kind, value, test=test)
 
-    def read(book: _Book, target: Name, round_: int) -> float | None:
-        return _difference(own(book, target, round_), direct(book, "direct", round_))
+    def read(book: _Book, turn: _Turn) -> float | None:
+        return _difference(own(book, turn), plain(book, _Turn("direct", turn.round)))
 
     return read
 
 
-def _for_tls(kind: type[_S], test: Test, value: Callable[[_S], float | None]) -> _Read:
+def _for_tls(kind: type[_S], value: Callable[[_S], float | None], *, test: Test) -> _Read:
     """Beyond the same without TLS."""
-    plain, tls = _own(kind, test, value), _own(kind, test, value, tls=True)
+    encrypted, plain = _own(kind, value, test=test, tls=True), _own(kind, value, test=test)
 
-    def read(book: _Book, target: Name, round_: int) -> float | None:
-        return _difference(tls(book, target, round_), plain(book, target, round_))
+    def read(book: _Book, turn: _Turn) -> float | None:
+        return _difference(encrypted(book, turn), plain(book, turn))
 
     return read
 
@@ -168,41 +176,45 @@ def _path(prefix: str, goals: Sequence[_Goal | None], *, tls: bool) -> tuple[_Fi
     """What a call and a chunk cost on the way to plain or to TLS upstreams."""
     busy, paced_p50, fast = goals
     return (
-        _Figure(f"{prefix}CPU per call, busy, µs", _own(Calls, "busy", _cpu, tls=tls), busy),
-        _Figure(f"{prefix}CPU per call at 200/s, µs", _own(Calls, "paced", _cpu, tls=tls)),
-        _Figure(f"{prefix}added to a call at 200/s, p50, µs", _added(Calls, "paced", _p50, tls=tls), paced_p50),
-        _Figure(f"{prefix}added to a call at 200/s, p99, µs", _added(Calls, "paced", _p99, tls=tls)),
-        _Figure(f"{prefix}CPU per chunk at 2,500/s, µs", _own(Chunks, "chunks", _cpu, tls=tls)),
-        _Figure(f"{prefix}CPU per chunk at 10,000/s, µs", _own(Chunks, "chunks10k", _cpu, tls=tls), fast),
+        _Figure(f"{prefix}CPU per call, busy, µs", _own(Calls, _cpu, test="busy", tls=tls), busy),
+        _Figure(f"{prefix}CPU per call at 200/s, µs", _own(Calls, _cpu, test="paced", tls=tls)),
+        _Figure(f"{prefix}added to a call at 200/s, p50, µs", _added(Calls, _p50, test="paced", tls=tls), paced_p50),
+        _Figure(f"{prefix}added to a call at 200/s, p99, µs", _added(Calls, _p99, test="paced", tls=tls)),
+        _Figure(f"{prefix}CPU per chunk at 2,500/s, µs", _own(Chunks, _cpu, test="chunks", tls=tls)),
+        _Figure(f"{prefix}CPU per chunk at 10,000/s, µs", _own(Chunks, _cpu, test="chunks10k", tls=tls), fast),
         _Figure(
-            f"{prefix}added to a chunk at 2,500/s, p50, µs", _added(Chunks, "chunks", _p50, tls=tls), divides=False
+            f"{prefix}added to a chunk at 2,500/s, p50, µs", _added(Chunks, _p50, test="chunks", tls=tls), divides=False
         ),
         _Figure(
-            f"{prefix}added to a chunk at 2,500/s, p99, µs", _added(Chunks, "chunks", _p99, tls=tls), divides=False
+            f"{prefix}added to a chunk at 2,500/s, p99, µs", _added(Chunks, _p99, test="chunks", tls=tls), divides=False
         ),
         _Figure(
-            f"{prefix}added to a first chunk, p50, µs", _added(Chunks, "chunks", _first_p50, tls=tls), divides=False
+            f"{prefix}added to a first chunk, p50, µs",
+            _added(Chunks, _first_p50, test="chunks", tls=tls),
+            divides=False,
         ),
     )
 
 
 _FIGURES = (
     *_path("", (_Goal(5.0, of_ratio=True), _Goal(2.2, of_ratio=True), _Goal(2.2, of_ratio=True)), tls=False),
-    _Figure("share of its core, busy", _own(Calls, "busy", lambda it: it.core_share)),
-    _Figure("chunks a second of 10,000", _own(Chunks, "chunks10k", lambda it: it.count / it.seconds)),
+    _Figure("share of its core, busy", _own(Calls, lambda it: it.core_share, test="busy")),
+    _Figure("chunks a second of 10,000", _own(Chunks, lambda it: it.count / it.seconds, test="chunks10k")),
     *_path("TLS: ", (None, None, None), tls=True),
-    _Figure("more CPU per call for TLS, busy, µs", _for_tls(Calls, "busy", _cpu), _Goal(12), divides=False),
-    _Figure("more CPU per chunk for TLS at 2,500/s, µs", _for_tls(Chunks, "chunks", _cpu), _Goal(12), divides=False),
+    _Figure("more CPU per call for TLS, busy, µs", _for_tls(Calls, _cpu, test="busy"), _Goal(12), divides=False),
     _Figure(
-        "more CPU per chunk for TLS at 10,000/s, µs", _for_tls(Chunks, "chunks10k", _cpu), _Goal(12), divides=False
+        "more CPU per chunk for TLS at 2,500/s, µs", _for_tls(Chunks, _cpu, test="chunks"), _Goal(12), divides=False
     ),
-    _Figure("idle RSS, MiB", _own(Footprint, "memory", lambda it: it.idle_rss_kib / 1024), _Goal(60)),
-    _Figure("idle PSS, MiB", _own(Footprint, "memory", lambda it: it.idle_pss_kib / 1024)),
-    _Figure("per open stream, KiB", _own(Footprint, "memory", Footprint.per_stream_kib), _Goal(30)),
-    _Figure("TLS: per open stream, KiB", _own(Footprint, "memory", Footprint.per_stream_kib, tls=True)),
-    _Figure("open streams", _own(Footprint, "memory", lambda it: it.streams)),
-    _Figure("RSS growth over the soak, MiB", _own(Soak, "soak", lambda it: it.growth_kib() / 1024), _Goal(4)),
-    _Figure("calls of the soak", _own(Soak, "soak", lambda it: it.count)),
-    _Figure("start until ready, s", _own(Start, "start", lambda it: it.ready_s), _Goal(1)),
-    _Figure("satisfice --help, s", _own(Start, "start", lambda it: it.help_s), _Goal(0.15)),
+    _Figure(
+        "more CPU per chunk for TLS at 10,000/s, µs", _for_tls(Chunks, _cpu, test="chunks10k"), _Goal(12), divides=False
+    ),
+    _Figure("idle RSS, MiB", _own(Footprint, lambda it: it.idle_rss_kib / 1024, test="memory"), _Goal(60)),
+    _Figure("idle PSS, MiB", _own(Footprint, lambda it: it.idle_pss_kib / 1024, test="memory")),
+    _Figure("per open stream, KiB", _own(Footprint, Footprint.per_stream_kib, test="memory"), _Goal(30)),
+    _Figure("TLS: per open stream, KiB", _own(Footprint, Footprint.per_stream_kib, test="memory", tls=True)),
+    _Figure("open streams", _own(Footprint, lambda it: it.streams, test="memory")),
+    _Figure("RSS growth over the soak, MiB", _own(Soak, lambda it: it.growth_kib() / 1024, test="soak"), _Goal(4)),
+    _Figure("calls of the soak", _own(Soak, lambda it: it.count, test="soak")),
+    _Figure("start until ready, s", _own(Start, lambda it: it.ready_s, test="start"), _Goal(1)),
+    _Figure("satisfice --help, s", _own(Start, lambda it: it.help_s, test="start"), _Goal(0.15)),
 )

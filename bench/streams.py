@@ -36,7 +36,7 @@ async def relay(
 ) -> Tally:
     """Keeps `streams` streams running, each begun anew when it ends; the count is of content chunks."""
     window = Window(cpu)
-    opened = await _open(port, call, window, streams=streams, ramp=_RAMP_S)
+    opened = await _open(port, call, window=window, streams=streams, ramp=_RAMP_S)
     await asyncio.sleep(warm)
     await window.stay_open(seconds)
     for stream in opened:
@@ -49,7 +49,7 @@ async def relay(
 async def hold(port: int, call: bytes, *, streams: int, ramp: float, measure: Callable[[], None]) -> Held:
     """Opens `streams` streams over `ramp` seconds and calls `measure` once all of them have had a chunk."""
     window = Window(no_cpu)
-    opened = await _open(port, call, window, streams=streams, ramp=ramp)
+    opened = await _open(port, call, window=window, streams=streams, ramp=ramp)
     await _until(lambda: all(stream.is_flowing for stream in opened), _LAST_STREAMS_S)
     measure()
     flowing = sum(stream.is_flowing for stream in opened)
@@ -58,7 +58,7 @@ async def hold(port: int, call: bytes, *, streams: int, ramp: float, measure: Ca
     return Held(flowing, tally.failed, tally.complaint)
 
 
-async def _open(port: int, call: bytes, window: Window, *, streams: int, ramp: float) -> list[_Stream]:
+async def _open(port: int, call: bytes, *, window: Window, streams: int, ramp: float) -> list[_Stream]:
     loop = asyncio.get_running_loop()
     start = loop.time()
     opened: list[_Stream] = []
@@ -71,7 +71,7 @@ async def _open(port: int, call: bytes, window: Window, *, streams: int, ramp: f
 async def _until(condition: Callable[[], bool], patience: float) -> None:
     loop = asyncio.get_running_loop()
     end = loop.time() + patience
-    while not condition() and loop.time() < end:  # noqa: ASYNC110 (an event would cost something at each chunk)
+    while not condition() and loop.time() < end:  # noqa: ASYNC110 - an event would cost something at each chunk
         await asyncio.sleep(0.05)
 
 

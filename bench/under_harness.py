@@ -59,15 +59,16 @@ def gateway_config(port: int, upstreams: list[str], *, ca_file: str | None, mode
     return "\n".join(tables)
 
 
-def gateway_command(python: str, config: Path, port: int) -> list[str]:
+def gateway_command(python: str, *, config: Path, port: int) -> list[str]:
     """How the gateway is started: as its users start it."""
     return [python, "-m", "satisfice", "serve", "--config", str(config), "--port", str(port)]
 
 
 def gateway_environment(folder: Path) -> dict[str, str]:
-    """Ours, with a key for the providers, and with every file that the gateway keeps inside `folder`."""
+    """Ours, but with a key for the providers, no proxy on the way to them, and all files of the gateway in `folder`."""
     places = ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME")
-    return {**os.environ, **dict.fromkeys(places, str(folder)), _KEY_VARIABLE: "sk-upstream"}
+    own = {_KEY_VARIABLE: "sk-upstream", "NO_PROXY": "localhost,127.0.0.1"}
+    return {**os.environ, **dict.fromkeys(places, str(folder)), **own}
 
 
 def main() -> None:
@@ -79,8 +80,8 @@ def main() -> None:
     config = folder / "satisfice.toml"
     config.write_text(gateway_config(port, upstreams, ca_file=os.environ.get("CA_FILE"), models=models))
     os.chdir(folder)
-    command = gateway_command(_python(), config, port)
-    os.execve(command[0], command, gateway_environment(folder))  # noqa: S606
+    command = gateway_command(_python(), config=config, port=port)
+    os.execve(command[0], command, gateway_environment(folder))  # noqa: S606 - no shell is wanted
 
 
 def _python() -> str:

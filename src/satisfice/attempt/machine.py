@@ -17,7 +17,7 @@ budget, and none is begun that could not end in time.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, assert_never
 
 from satisfice.attempt.outcome import Fault, Outcome
 from satisfice.attempt.pacing import Pacing
@@ -165,28 +165,31 @@ class Call:
         if self._is_over:
             return ()
         match event:
-            case Answered(attempt) if attempt in self._open:
-                return self._commit(attempt)
-            case Ended(attempt) if attempt == self._winner:
+            case Answered():
+                return self._commit(event.attempt)
+            case Ended() if event.attempt != self._winner:
+                return ()
+            case Ended():
                 self._pacing.budget.deposit()
                 return self._finish(is_complete=True)
-            case Broke(attempt, _) if attempt == self._winner:
-                return self._finish(is_complete=False)
-            case Broke(attempt, outcome) if attempt in self._open:
-                return self._lost(attempt, outcome, now)
-            case Woke() if self._winner is None:
-                return self._woke(now)
+            case Broke():
+                if event.attempt == self._winner:
+                    return self._finish(is_complete=False)
+                return self._lost(event.attempt, event.outcome, now)
+            case Woke():
+                return () if self._winner is not None else self._woke(now)
             case DownstreamLeft():
                 return (*self._cancel_all(), *self._finish(is_complete=False))
-        return ()
+            case _ as never:
+                assert_never(never)
 
     def _commit(self, attempt: int) -> tuple[Command, ...]:
-        if self._winner is not None:
+        rank = self._open.pop(attempt, None)
+        if rank is None or self._winner is not None:
             return ()
         self._winner = attempt
-        del self._open[attempt]
         losers = self._cancel_all() if self._open else ()
-        self._open[attempt] = 0
+        self._open[attempt] = rank
         return (*losers, Commit(attempt))
 
     def _finish(self, *, is_complete: bool) -> tuple[Command, ...]:
@@ -199,7 +202,9 @@ class Call:
         return cancels
 
     def _lost(self, attempt: int, outcome: Outcome, now: float) -> tuple[Command, ...]:
-        rank = self._open.pop(attempt)
+        rank = self._open.pop(attempt, None)
+        if rank is None:
+            return ()
         self.failures.append((rank, outcome))
         if outcome.fault is Fault.CALLER or outcome.is_final:
             return self._fail()

@@ -59,9 +59,9 @@ class Catalog:
     __slots__ = ("_by_name", "models", "offers")
 
     def __init__(self, offers: Iterable[Offer] = ()) -> None:
-        """Index the offers; of two with the same id the later one counts."""
+        """Index the offers, sorted by provider; of two with the same id the later one counts."""
         unique = {offer.id: offer for offer in offers}
-        self.offers: tuple[Offer, ...] = tuple(unique.values())
+        self.offers: tuple[Offer, ...] = tuple(sorted(unique.values(), key=lambda offer: offer.provider))
         by_model: dict[str, list[Offer]] = {}
         for offer in self.offers:
             by_model.setdefault(offer.model, []).append(offer)
@@ -75,10 +75,6 @@ class Catalog:
     def find(self, name: str) -> tuple[Offer, ...]:
         """The offers a caller means by a model's name, `model@provider` or `auto`; none if nobody has it."""
         return self._by_name.get(name, ())
-
-    def named(self, model: str) -> tuple[Offer, ...]:
-        """The offers of exactly this model, in the catalog's order."""
-        return tuple(offer for offer in self.find(model) if offer.model == model)
 
 
 def merge(parts: Iterable[Iterable[Offer]]) -> Catalog:

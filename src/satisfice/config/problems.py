@@ -105,9 +105,8 @@ class Report:
     def add(self, code: Code, span: Span, *, message: str, hint: str) -> None:
         """Note a problem."""
         line = self._lines[span.line - 1] if 0 < span.line <= len(self._lines) else ""
-        self._found.append(
-            Problem(self._file, span.line, span.column, span.length, code, message, hint, _printable(line))
-        )
+        length = max(1, min(span.length, len(line) + 1 - span.column))
+        self._found.append(Problem(self._file, span.line, span.column, length, code, message, hint, _printable(line)))
 
 
 def render(problem: Problem) -> str:
@@ -116,11 +115,11 @@ def render(problem: Problem) -> str:
     if not problem.line:
         return f"{problem.file}: {kind}\n      | {problem.hint}"
     line, before = _window(problem.source_line, problem.column - 1)
-    carets = "^" * max(1, min(problem.length, len(line) - before))
+    carets = "^" * max(1, sum(map(_cells, line[before : before + problem.length])))
     return (
         f"{problem.file}:{problem.line}:{problem.column}: {kind}\n"
         f"{problem.line:>5} | {line}\n"
-        f"      | {_blank(line[:before].ljust(before))}{carets} {problem.hint}"
+        f"      | {_blank(line[:before])}{carets} {problem.hint}"
     )
 
 
@@ -155,7 +154,7 @@ def _window(line: str, at: int) -> tuple[str, int]:
     start = max(0, min(at - _LEFT, len(line) - _WIDTH))
     head = "…" if start else ""
     tail = "…" if len(line) > start + _WIDTH else ""
-    return f"{head}{line[start : start + _WIDTH]}{tail}", at - start + len(head)
+    return f"{head}{line[start : start + _WIDTH]}{tail}", min(at, len(line)) - start + len(head)
 
 
 def _blank(text: str) -> str:

@@ -8,7 +8,8 @@ is filled up with blanks, so that everything else keeps its column.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Set
+from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from typing import Final
 
 from satisfice.config.spans import Extent, Path, Spans
@@ -19,25 +20,24 @@ MASK: Final = '"…"'
 """What is shown for a secret."""
 
 
-def redact(spans: Spans, document: object, *, hides: Callable[[Path, str], bool]) -> list[str]:
-    """The lines without comments, and with a mask for each text that is to be hidden."""
-    hidden = [
-        (spans.values[path], MASK) for path, text in _texts(document) if path in spans.values and hides(path, text)
-    ]
+def redact(spans: Spans, document: object, *, hides: Callable[[Path, object], bool]) -> list[str]:
+    """The lines without comments, and with a mask for each value that is to be hidden."""
+    hidden = [(spans.values[path], MASK) for path, value in _leaves(document) if hides(path, value)]
     return _lines(_blot(spans.text, [*hidden, *((extent, "") for extent in spans.comments)]))
 
 
-def redact_broken(text: str, harmless: Set[str]) -> list[str]:
+def redact_broken(text: str, harmless: AbstractSet[str]) -> list[str]:
     """The lines of a text that isn't TOML: tables, keys, and what follows harmless keys, but no word like a secret."""
     return [_redact_line(line, harmless) for line in _lines(text)]
 
 
-_KEY: Final = re.compile(r"([A-Za-z0-9_-]+)[\"']?[ \t]*[=:]")
+# With an equals sign, or as YAML and JSON have it; not the colon of an address or a drive.
+_KEY: Final = re.compile(r"([A-Za-z0-9_-]+)(?:[\"']?[ \t]*=|[\"'][ \t]*:|[ \t]*:(?=\s))")
 _HEADER: Final = re.compile(r"\s*\[{1,2}[\w.\"' -]*\]{0,2}")
 _LIKE_A_SECRET: Final = re.compile(r"(?=[^\s\"']{16}|(?=[^\s\"']{7})[^\s\"']*\d)[^\s\"']+")
 
 
-def _redact_line(line: str, harmless: Set[str]) -> str:
+def _redact_line(line: str, harmless: AbstractSet[str]) -> str:
     line = line.partition(" #")[0]
     header = _HEADER.match(line)
     shown = header.end() if header else 0
@@ -48,16 +48,17 @@ def _redact_line(line: str, harmless: Set[str]) -> str:
     return line[:shown] + _LIKE_A_SECRET.sub("…", line[shown:])
 
 
-def _texts(value: object, path: Path = ()) -> Iterator[tuple[Path, str]]:
+def _leaves(value: object, path: Path = ()) -> Iterator[tuple[Path, object]]:
+    """Every value that isn't a table or a list."""
     match value:
-        case str():
-            yield path, value
         case dict():
             for name, each in value.items():
-                yield from _texts(each, (*path, name))
+                yield from _leaves(each, (*path, name))
         case list():
             for number, each in enumerate(value):
-                yield from _texts(each, (*path, number))
+                yield from _leaves(each, (*path, number))
+        case _:
+            yield path, value
 
 
 def _blot(text: str, pieces: Iterable[tuple[Extent, str]]) -> str:

@@ -14,10 +14,10 @@ from typing import ClassVar, Final, NamedTuple
 
 from satisfice.catalog.model import near_misses
 from satisfice.config.problems import Code, Unfit
-from satisfice.config.values import Kind, name_of
+from satisfice.config.values import Kind
 from satisfice.core.secrets import Secret
 
-__all__ = ["Around", "Certificates", "Outside", "Sealed", "check_token", "is_reference"]
+__all__ = ["Around", "Certificates", "Outside", "Sealed", "check_token", "is_reference", "key_variable"]
 
 
 class Around(NamedTuple):
@@ -39,7 +39,7 @@ class Outside(Kind):
     def read(self, value: object) -> str:
         """As it is, for `fetch`."""
         if not isinstance(value, str):
-            raise Unfit(f"must be {self.what}, not {name_of(value)}", code=Code.BAD_TYPE)
+            raise Unfit(code=Code.BAD_TYPE)
         if not value or "\0" in value:
             raise Unfit("is empty" if not value else "holds a zero byte", hint="name something, or drop the line")
         return value
@@ -114,7 +114,12 @@ class Certificates(Outside):
 def is_reference(value: str) -> bool:
     """Does this text only say where a secret is kept?"""
     reference = _REFERENCE.fullmatch(value)
-    return bool(reference) and (reference[1] != "env" or _VARIABLE.fullmatch(reference[2]) is not None)
+    return reference is not None and (reference[1] != "env" or _VARIABLE.fullmatch(reference[2]) is not None)
+
+
+def key_variable(provider: str) -> str:
+    """The environment variable that a provider's key is taken from when the file doesn't say."""
+    return f"SATISFICE_{provider.upper().replace('-', '_')}_API_KEY"
 
 
 def check_token(token: str) -> None:
@@ -123,8 +128,9 @@ def check_token(token: str) -> None:
         raise Unfit("must be printable ASCII without spaces", hint="look for quotes, blanks or line breaks around it")
 
 
-_REFERENCE: Final = re.compile(r"(env|file|keyring):(.+)", re.DOTALL)
-_VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_REFERENCE: Final = re.compile(r"(env|file|keyring):(.*)", re.DOTALL)
+# Not what looks like a key that somebody put there instead of a name, so that no message repeats it.
+_VARIABLE: Final = re.compile(r"(?!(?=.*[a-z])(?=.*\d).{20})[A-Za-z_][A-Za-z0-9_]*")
 # How other programs name variables: the shell, LiteLLM, opencode; and a place holder nobody filled in.
 _OTHER_NOTATIONS: Final = re.compile(r"\$\{?[A-Z_][A-Z0-9_]*\}?|os\.environ.*|\{+(?:env|file).*\}+|<.*>", re.DOTALL)
 _LARGEST: Final = 65_536
@@ -161,9 +167,11 @@ def _key_file(path: Path) -> str:
         descriptor = os.open(path, flags)
     except OSError as error:
         raise _unreadable(_reason(error), path) from None
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         _check_access(os.fstat(descriptor), path)
-        content = file.read(_LARGEST + 1)
+        content = os.read(descriptor, _LARGEST + 1)
+    finally:
+        os.close(descriptor)
     try:
         secret = content.decode().strip("\r\n")
     except UnicodeDecodeError:

@@ -7,16 +7,16 @@ frozen value whose fields are annotated with a `Setting`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from functools import cached_property
-from typing import Annotated, Final, Generic, TypeVar, get_type_hints
+from typing import Annotated, Final
 
 import msgspec
 
 from satisfice.catalog.offers import Offer
 from satisfice.config.addresses import Address, Host, check_proxy, is_plain_proxy
 from satisfice.config.references import Certificates, Sealed, check_token
-from satisfice.config.values import Flag, Kind, Number, Text, Usd, Whole, slug
+from satisfice.config.spans import Path
+from satisfice.config.tables import Setting, Table
+from satisfice.config.values import Flag, Number, Text, Usd, Whole, slug
 from satisfice.core.amounts import UsdPerBtc
 from satisfice.core.secrets import Secret
 from satisfice.ports import Endpoint, Timeouts
@@ -28,6 +28,7 @@ __all__ = [
     "RATES",
     "ROUTING",
     "SERVER",
+    "TABLES",
     "Config",
     "ModelTable",
     "ProviderConfig",
@@ -35,34 +36,12 @@ __all__ = [
     "RatesTable",
     "RoutingConfig",
     "ServerConfig",
-    "Setting",
-    "Table",
+    "setting_at",
 ]
-
-T = TypeVar("T", bound=msgspec.Struct)
-
-
-@dataclass(frozen=True)
-class Setting:
-    """One setting. Its name and default are taken from the field that it annotates."""
-
-    kind: Kind
-    doc: str
-    """What it does, in a sentence or two of Markdown."""
-    example: str = ""
-    """A value as it would stand in the file."""
-    otherwise: str = ""
-    """What holds when it is left out, where that is not a value that could stand in the file."""
-    also: tuple[str, ...] = ()
-    """What other programs call it, for suggestions."""
-    name: str = ""
-    default: object = None
-    is_required: bool = False
-
 
 _PORT: Final = Whole(0, 65_535)
 _SECONDS: Final = Number(0.001, 86_400, "seconds")
-_TOKEN: Final = Sealed("a secret", check_token, lambda _: False)
+_TOKEN: Final = Sealed('a secret, written "env:NAME" or "file:PATH"', check_token, lambda _: False)
 _RATE: Final = Whole(0, 10**15)
 _DOLLARS: Final = Usd(1_000_000)
 _ID: Final = Text("a name of printable ASCII without spaces", "[!-~]+")
@@ -98,7 +77,7 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True):
         float,
         Setting(
             Number(0, 3_600, "seconds"),
-            "How long open calls may go on once the gateway has been told to stop.",
+            "Seconds that open calls may go on once the gateway has been told to stop.",
             also=("shutdown_timeout", "grace_period"),
         ),
     ] = 30.0
@@ -123,13 +102,16 @@ class RoutingConfig(msgspec.Struct, frozen=True, kw_only=True):
     """What happens when an offer fails or is slow."""
 
     max_attempts: Annotated[
-        int, Setting(Whole(1, 20), "How many offers a call may try, the first included.", also=("num_retries", "retries"))
+        int,
+        Setting(
+            Whole(1, 20), "How many attempts a call may take, the first included.", also=("num_retries", "retries")
+        ),
     ] = 4
     hedge_after: Annotated[
         float | None,
         Setting(
             _SECONDS,
-            "Ask the next offer as well when there is no output after this time; the first to answer wins, "
+            "Seconds without output after which the next offer is asked as well; the first to answer wins, "
             "and both may charge.",
             example="2.5",
             otherwise="one offer at a time",
@@ -137,15 +119,17 @@ class RoutingConfig(msgspec.Struct, frozen=True, kw_only=True):
     ] = None
     retry_ratio: Annotated[
         float,
-        Setting(Number(0, 10), "Retries that each call adds to the budget all calls share, so that retries can't flood."),
+        Setting(
+            Number(0, 10), "Retries that each call adds to the budget all calls share, so that retries can't flood."
+        ),
     ] = 0.2
     retry_reserve: Annotated[
         float, Setting(Number(0, 1_000), "Retries a second that are allowed however few calls there are.")
     ] = 5.0
     backoff_initial: Annotated[
-        float, Setting(Number(0, 3_600, "seconds"), "The pause before an offer is tried again; it doubles each time.")
+        float, Setting(Number(0, 3_600, "seconds"), "Seconds before an offer is tried again; they double each time.")
     ] = 0.25
-    backoff_max: Annotated[float, Setting(Number(0, 3_600, "seconds"), "The longest such pause.")] = 8.0
+    backoff_max: Annotated[float, Setting(Number(0, 3_600, "seconds"), "The longest such pause, in seconds.")] = 8.0
 
 
 class ProviderTable(msgspec.Struct, frozen=True, kw_only=True):
@@ -199,15 +183,18 @@ class ProviderTable(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = None
     connect_timeout: Annotated[
-        float, Setting(_SECONDS, "Until the connection stands, name look-up, proxy and TLS included.")
+        float, Setting(_SECONDS, "Seconds until the connection stands, name look-up, proxy and TLS included.")
     ] = _TIMES.connect
     first_byte_timeout: Annotated[
-        float, Setting(_SECONDS, "From the request until the answer begins; in streams, until the first real output.")
+        float,
+        Setting(_SECONDS, "Seconds from the request until the answer begins; in streams, until the first real output."),
     ] = _TIMES.first_byte
-    idle_timeout: Annotated[float, Setting(_SECONDS, "Between two pieces of an answer.")] = _TIMES.idle
+    idle_timeout: Annotated[float, Setting(_SECONDS, "Seconds between two pieces of an answer.")] = _TIMES.idle
     total_timeout: Annotated[
         float,
-        Setting(_SECONDS, "The whole call, all its attempts included.", also=("timeout", "request_timeout")),
+        Setting(
+            _SECONDS, "Seconds for the whole call, all its attempts included.", also=("timeout", "request_timeout")
+        ),
     ] = _TIMES.total
     free: Annotated[
         bool, Setting(Flag(), "Every model of it costs nothing, as on a model server of your own.", example="true")
@@ -234,7 +221,7 @@ class ModelTable(msgspec.Struct, frozen=True, kw_only=True):
     upstream_id: Annotated[
         str | None,
         Setting(
-            Text("a text", r"(?s:.+)"),
+            Text("a text", r"[\s\S]+"),
             "What the provider calls it.",
             example='"openai/gpt-4o"',
             otherwise="the same as `id`",
@@ -318,46 +305,22 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     usd_per_btc: UsdPerBtc | None = None
 
 
-@dataclass(frozen=True)
-class Table(Generic[T]):
-    """One table of the file."""
+class _Nothing(msgspec.Struct, frozen=True):
+    """The settings of one gateway."""
 
-    name: str
-    """With dots; empty for the file itself."""
-    shape: type[T]
-    """What its settings are read into."""
-    is_list: bool = False
-    """Whether it may be there many times, under a header in double brackets."""
-    tables: tuple[Table[msgspec.Struct], ...] = field(default=())
-    """Those that may stand in it."""
-    also: tuple[str, ...] = ()
-    """What other programs call it."""
 
-    @property
-    def key(self) -> str:
-        """The last part of its name."""
-        return self.name.rpartition(".")[2]
+SERVER: Final = Table("server", ServerConfig, also=("general_settings", "litellm_settings", "http"))
+RATES: Final = Table("rates", RatesTable, also=("rate", "exchange_rates", "currency"))
+ROUTING: Final = Table("routing", RoutingConfig, also=("router", "router_settings", "policies"))
+MODELS: Final = Table("providers.models", ModelTable, is_list=True, also=("model_list", "model_info"))
+PROVIDERS: Final = Table("providers", ProviderTable, is_list=True, tables=(MODELS,), also=("upstreams", "deployments"))
+FILE: Final = Table("", _Nothing, tables=(SERVER, RATES, ROUTING, PROVIDERS))
+TABLES: Final = (SERVER, RATES, ROUTING, PROVIDERS, MODELS)
+"""Every table, in the order of the reference page."""
 
-    @property
-    def header(self) -> str:
-        """As it stands in the file."""
-        return f"[[{self.name}]]" if self.is_list else f"[{self.name}]"
 
-    @property
-    def doc(self) -> str:
-        """What it is for."""
-        return self.shape.__doc__ or ""
-
-    @cached_property
-    def settings(self) -> tuple[Setting, ...]:
-        """In the order of the reference page."""
-        hints = get_type_hints(self.shape, include_extras=True)
-        return tuple(
-            replace(
-                hints[each.name].__metadata__[0],
-                name=each.name,
-                default=None if each.required else each.default,
-                is_required=each.required,
-            )
-            for each in msgspec.structs.fields(self.shape)
-        )
+def setting_at(path: Path) -> Setting | None:
+    """The setting that a place of the file belongs to, if there is one."""
+    names = [name for name in path if isinstance(name, str)]
+    table = next((each for each in TABLES if each.name == ".".join(names[:-1])), None)
+    return next((each for each in table.settings if each.name == names[-1]), None) if table else None

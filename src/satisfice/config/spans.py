@@ -59,13 +59,13 @@ class Spans:
 
     def key(self, path: Path) -> Span:
         """Where the last name of the path stands; for an element of an array, the element; else what is around it."""
-        while path and path not in self.keys and path not in self.values:
-            path = path[:-1]
-        return self.span(self.keys.get(path) or self.values.get(path) or (0, 0))
+        found = self._nearest(path)
+        return self.span(self.keys.get(found) or self.values.get(found) or (0, 0))
 
     def value(self, path: Path) -> Span:
-        """Where the value stands; for a table without a header of its own, its name."""
-        return self.span(self.values[path]) if path in self.values else self.key(path)
+        """Where the value stands; for a table without a header of its own, its name; else what is around it."""
+        found = self._nearest(path)
+        return self.span(self.values.get(found) or self.keys.get(found) or (0, 0))
 
     def span(self, extent: Extent) -> Span:
         """Line, column and length of a piece of the text."""
@@ -73,6 +73,11 @@ class Spans:
         line = bisect_right(self._lines, start)
         end = self.text.find("\n", start)
         return Span(line, start - self._lines[line - 1] + 1, min(stop, len(self.text) if end < 0 else end) - start)
+
+    def _nearest(self, path: Path) -> Path:
+        while path and path not in self.keys and path not in self.values:
+            path = path[:-1]
+        return path
 
 
 def locate(text: str) -> Spans:

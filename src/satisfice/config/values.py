@@ -71,6 +71,8 @@ class Whole(Kind):
     @property
     def what(self) -> str:
         """For people."""
+        if self.high >= _ENDLESS:
+            return f"a whole number, {self.low:,} or more"
         return f"a whole number from {self.low:,} to {self.high:,}"
 
     def read(self, value: object) -> int:
@@ -184,13 +186,13 @@ def slug(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", text.casefold()).strip("-")
 
 
-def name_of(value: object, *, hidden: bool = False) -> str:
-    """What a message calls a value it found; a hidden one without a word of it."""
+def name_of(value: object) -> str:
+    """What a message calls a value that it found."""
     match value:
         case bool():
             return str(value).lower()
         case str():
-            return "that" if hidden else json.dumps(_short(value), ensure_ascii=False)
+            return json.dumps(_short(value), ensure_ascii=False)
         case int() | Decimal():
             return _short(str(value))
         case date() | time():
@@ -203,6 +205,8 @@ def name_of(value: object, *, hidden: bool = False) -> str:
 
 _NUMERIC: Final = (int, Decimal, str)
 _LONGEST: Final = 40
+_ENDLESS: Final = 10**15
+"""A bound that is there to keep sums in 64 bits, and that nobody meets."""
 _WORDS: Final = {"true": "true", "yes": "true", "on": "true", "1": "true"} | dict.fromkeys(
     ("false", "no", "off", "0"), "false"
 )

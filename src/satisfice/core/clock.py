@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from typing import Final, Protocol
+from typing import Protocol
 
 __all__ = ["Clock", "ManualClock", "SystemClock", "new_id"]
 
@@ -90,19 +90,6 @@ class ManualClock:
         return self._generator.getrandbits(count)
 
 
-# Crockford's alphabet, two letters for ten bits: an identifier is 13 look-ups instead of 26 divisions.
-_ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-_PAIRS: Final = tuple(a + b for a in _ALPHABET for b in _ALPHABET)
-_TEN: Final = 0x3FF
-
-
 def new_id(prefix: str, clock: Clock) -> str:
-    """A new identifier `prefix_` + ULID (https://github.com/ulid/spec): 48 bits of time, 80 of chance; sorts by time."""
-    ms = clock.unix_ms()
-    r = clock.bits(80)
-    p = _PAIRS
-    return (
-        f"{prefix}_{p[ms >> 40 & _TEN]}{p[ms >> 30 & _TEN]}{p[ms >> 20 & _TEN]}{p[ms >> 10 & _TEN]}{p[ms & _TEN]}"
-        f"{p[r >> 70]}{p[r >> 60 & _TEN]}{p[r >> 50 & _TEN]}{p[r >> 40 & _TEN]}"
-        f"{p[r >> 30 & _TEN]}{p[r >> 20 & _TEN]}{p[r >> 10 & _TEN]}{p[r & _TEN]}"
-    )
+    """A new identifier `prefix_` + 27 hexadecimal digits: 44 bits of time in ms, 64 of chance; sorts by time."""
+    return f"{prefix}_{clock.unix_ms():011x}{clock.bits(64):016x}"

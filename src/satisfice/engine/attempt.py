@@ -31,6 +31,8 @@ class World(NamedTuple):
     endpoints: Mapping[str, Endpoint]
     """By the provider's name."""
     pacing: Pacing
+    longest: float
+    """The longest total timeout of any provider, in seconds."""
 
 
 class Job(NamedTuple):

@@ -84,8 +84,7 @@ class Drive:
         """Who asked."""
         self._world = world
         self._job = job
-        total = max([world.endpoints[candidate.offer.provider].timeouts.total for candidate in job.candidates])
-        self._call = Call(len(job.candidates), world.pacing, job.started + total)
+        self._call = Call(len(job.candidates), world.pacing, job.started + world.longest)
         self._fresh: list[Open] = []  # to be begun
         self._tasks: dict[int, asyncio.Task[Event]] = {}  # begun beside others
         self._held: dict[int, Held] = {}  # answered
@@ -104,9 +103,9 @@ class Drive:
             self._has_left = True
             self._task.cancel()
 
-    async def run(self) -> Seen:
-        """Try, commit, relay, and tell what came of it."""
-        self._task = asyncio.current_task()
+    async def run(self, task: asyncio.Task[object] | None) -> Seen:
+        """Try, commit, relay, and tell what came of it; `task` is the one this runs in, to be stopped by `leave`."""
+        self._task = task
         now = self._world.clock.now
         try:
             self._obey(self._call.start(now()))

@@ -40,8 +40,10 @@ class Gateway:
         self.clock = clock
         self.on_call: Callable[[Job, Seen], None] | None = None
         """Told of each call once it is over."""
-        self._world = World(transport, clock, endpoints, pacing)
+        longest = max((endpoint.timeouts.total for endpoint in endpoints.values()), default=0.0)
+        self._world = World(transport, clock, endpoints, pacing, longest)
         self._sweep = Sweep()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._refreshing: asyncio.Task[None] | None = None
 
     @property
@@ -56,7 +58,8 @@ class Gateway:
 
     def start(self) -> None:
         """Begin to look for offers; needs a running loop."""
-        self._refreshing = asyncio.create_task(self.refresher.run())
+        self._loop = asyncio.get_running_loop()
+        self._refreshing = self._loop.create_task(self.refresher.run())
 
     async def stop(self) -> None:
         """Stop looking for offers and close all connections."""
@@ -81,7 +84,8 @@ class Gateway:
         drive = Drive(self._world, job, downstream)
         self._sweep.enter(drive)
         try:
-            seen = await drive.run()
+            # With the loop given, asking for the task costs no system call.
+            seen = await drive.run(asyncio.current_task(self._loop))
         finally:
             self._sweep.exit(drive)
         if self.on_call is not None:

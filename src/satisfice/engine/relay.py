@@ -34,9 +34,15 @@ _NOT_OURS_TO_HAND_ON: Final = frozenset(
         b"upgrade",
         b"via",
         b"x-accel-buffering",
+        # An upstream may be a gateway like us.
+        b"x-satisfice-cost-msat",
+        b"x-satisfice-error-source",
+        b"x-satisfice-model",
+        b"x-satisfice-provider",
+        b"x-satisfice-request-id",
+        b"x-satisfice-retries",
     )
 )
-_OWN_PREFIX: Final = b"x-satisfice-"
 _PAYMENT_REQUIRED: Final = 402
 _RETRIES: Final = tuple(b"%d" % n for n in range(100))
 
@@ -152,11 +158,7 @@ async def _pump(held: Held, observer: StreamObserver, downstream: Downstream) ->
 
 
 def _head(job: Job, headers: Headers) -> list[tuple[bytes, bytes]]:
-    head = [
-        (name, value)
-        for name, value in headers
-        if name not in _NOT_OURS_TO_HAND_ON and not name.startswith(_OWN_PREFIX)
-    ]
+    head = [field for field in headers if field[0] not in _NOT_OURS_TO_HAND_ON]
     head.append((b"x-satisfice-request-id", job.request_id.encode()))
     return head
 

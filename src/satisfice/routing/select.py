@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import sys
+from typing import Final
+
 import msgspec
 
 from satisfice.catalog.model import near_misses
 from satisfice.catalog.offers import Catalog, Offer
 from satisfice.core.amounts import Msat
 from satisfice.core.errors import UnknownModel
-from satisfice.routing.cost import estimate
+from satisfice.routing.cost import estimate, expect
 from satisfice.wire.request import Request
 
 __all__ = ["Candidate", "decide"]
+
+_UNKNOWN: Final = sys.maxsize
 
 
 class Candidate(msgspec.Struct, frozen=True, gc=False):
@@ -30,16 +35,18 @@ def decide(request: Request, catalog: Catalog) -> list[Candidate]:
     offers = catalog.find(request.model)
     if not offers:
         raise _unknown(request.model, catalog)
+    expected = expect(request)
     candidates = [
-        Candidate(offer, None if offer.price is None else estimate(request, offer.price)) for offer in offers
+        Candidate(offer, None if offer.price is None else estimate(expected, offer.price)) for offer in offers
     ]
     if len(candidates) > 1:
         candidates.sort(key=_rank)
     return candidates
 
 
-def _rank(candidate: Candidate) -> tuple[bool, int, str]:
-    return candidate.cost is None, candidate.cost or 0, candidate.offer.provider
+def _rank(candidate: Candidate) -> int:
+    """Ties keep the catalog's order, which is by provider."""
+    return _UNKNOWN if candidate.cost is None else candidate.cost
 
 
 def _unknown(name: str, catalog: Catalog) -> UnknownModel:

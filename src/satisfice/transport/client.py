@@ -53,16 +53,21 @@ class HTTPTransport:
         if upstream is None or upstream.endpoint is not endpoint:
             upstream = self._admit(endpoint)
         head = upstream.head.write(sending)
-        connection = upstream.pool.take()
-        if connection is not None:
-            exchange = self._send(connection, head, endpoint=endpoint, sending=sending)
-            if await exchange.headed():
+        connection = upstream.pool.take() or await self._dial(upstream, sending.expires_at)
+        while True:
+            exchange = Exchange(
+                connection,
+                self._loop,
+                timeouts=endpoint.timeouts,
+                now=self._clock.now(),
+                expires_at=sending.expires_at,
+            )
+            connection.send(exchange, head, body=sending.body)
+            await exchange.news()
+            if exchange.is_headed():
                 return exchange
-            # It was closed while it waited, before it saw the request: that is nobody's fault, and a new one may do.
-        connection = await self._dial(upstream, sending.expires_at)
-        exchange = self._send(connection, head, endpoint=endpoint, sending=sending)
-        await exchange.headed()
-        return exchange
+            # A kept connection, closed before it saw the request: nobody's fault. That can't be said of a new one.
+            connection = await self._dial(upstream, sending.expires_at)
 
     async def aclose(self) -> None:
         """Close every connection."""
@@ -84,17 +89,6 @@ class HTTPTransport:
             upstream.pool.retire()
         self._upstreams[endpoint.provider] = fresh
         return fresh
-
-    def _send(self, connection: Connection, head: bytes, *, endpoint: Endpoint, sending: Sending) -> Exchange:
-        exchange = Exchange(
-            connection,
-            self._loop,
-            timeouts=endpoint.timeouts,
-            now=self._clock.now(),
-            expires_at=sending.expires_at,
-        )
-        connection.send(exchange, head, body=sending.body)
-        return exchange
 
     async def _dial(self, upstream: _Upstream, expires_at: float) -> Connection:
         endpoint = upstream.endpoint

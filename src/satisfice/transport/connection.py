@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Final, Protocol, cast
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from satisfice.core.errors import Break, Broken
-from satisfice.transport.framing import Framing, check_interim, framing
+from satisfice.transport.framing import check_interim, ends_with_connection
 
 if TYPE_CHECKING:
-    from satisfice.ports import Headers
     from satisfice.transport.exchange import Exchange
     from satisfice.transport.watch import Watch
 
@@ -52,21 +51,22 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_barren",
-        "_ended",
         "_exchange",
         "_feed",
-        "_framing",
-        "_headers",
         "_home",
-        "_keep",
+        "_is_ended",
+        "_is_headed",
+        "_is_kept",
+        "_is_used",
         "_parser",
         "_pieces",
-        "_seen",
+        "_raw",
+        "_start",
         "_transport",
-        "_used",
+        "_until_close",
         "_watch",
+        "has_rested",
         "on_body",
-        "rested",
     )
 
     def __init__(self, home: Home, watch: Watch) -> None:
@@ -76,11 +76,10 @@ class Connection(asyncio.Protocol):
         self._exchange: Exchange | None = None
         self._transport: asyncio.Transport | None = None
         self._pieces: list[bytes] = []
-        self._headers: list[tuple[bytes, bytes]] = []
-        self._framing = Framing.NONE
-        self._seen = self._barren = 0
-        self._ended = self._keep = self._used = False
-        self.rested = False
+        self._raw = b""
+        self._start = self._barren = 0
+        self._is_headed = self._is_ended = self._is_kept = self._is_used = self._until_close = False
+        self.has_rested = False
         """Has it waited since the pool's last sweep?"""
         self.on_body = self._pieces.append
         self._parser: HttpResponseParser | None = HttpResponseParser(self)
@@ -91,7 +90,9 @@ class Connection(asyncio.Protocol):
     def send(self, exchange: Exchange, head: bytes, *, body: bytes) -> None:
         """Send a request; the exchange hears of its answer."""
         self._exchange = exchange
-        self._seen = 0
+        self._is_headed = False
+        self._raw = b""
+        self._start = self._barren = 0
         transport = self._transport
         if transport is None:
             self._gone(None)
@@ -146,7 +147,7 @@ class Connection(asyncio.Protocol):
         exchange = self._exchange
         if exchange is None:
             self.drop()  # nobody asked: what would it be the answer to?
-        elif exchange.status:
+        elif self._is_headed:
             self._read(data)
         else:
             self._read_head(data)
@@ -167,12 +168,8 @@ class Connection(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         """The first byte of an answer."""
-        if self._ended:
+        if self._is_ended:
             raise Broken(Break.MALFORMED, "more than the answer")
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """A field of the head, or of the trailer."""
-        self._headers.append((name.lower(), value.strip()))
 
     def on_headers_complete(self) -> None:
         """The end of a head."""
@@ -180,36 +177,33 @@ class Connection(asyncio.Protocol):
         exchange = self._exchange
         if parser is None or exchange is None:
             return
+        end = self._raw.find(b"\r\n\r\n", self._start) + 2
+        head = self._raw[self._start : end]
         status = parser.get_status_code()
-        headers: Headers = self._headers
         if 100 <= status <= 199:
-            check_interim(status, headers)
+            check_interim(status, head)
+            self._start = end + 2
             return
-        self._framing = framing(status, headers, parser.get_http_version())
-        self._headers = []
-        exchange.begin(status, headers)
+        self._is_kept = parser.should_keep_alive()
+        self._until_close = ends_with_connection(status, head, is_delimited=self._is_kept)
+        self._is_headed = True
+        exchange.begin(status, head)
 
     def on_message_complete(self) -> None:
-        """The end of an answer."""
-        if self._headers:
-            self._headers = []  # of an interim answer, or a trailer
-        if self._exchange is not None and self._exchange.status:
-            self._ended = True
-            self._keep = self._parser is not None and self._parser.should_keep_alive()
+        """The end of an answer, which may be an interim one."""
+        self._is_ended = self._is_headed
 
     # Below, in order of use.
 
     def _read_head(self, data: bytes) -> None:
-        room = MAX_HEAD - self._seen
-        self._seen += len(data)
-        if self._seen <= MAX_HEAD:
+        room = MAX_HEAD - len(self._raw)
+        if len(data) <= room:
+            self._raw += data
             self._read(data)
             return
+        self._raw += data[:room]
         self._read(data[:room])
-        exchange = self._exchange
-        if exchange is None:
-            self.drop()
-        elif exchange.status:
+        if self._is_headed:
             self._read(data[room:])
         else:
             self._fail(Broken(Break.TOO_LARGE, f"a head over {MAX_HEAD} bytes"))
@@ -228,27 +222,27 @@ class Connection(asyncio.Protocol):
             pieces.clear()
             if exchange is not None:
                 exchange.take(piece)
-        elif exchange is not None and exchange.status:
+        elif self._is_headed:
             self._barren += len(data)
-        if self._ended or fault is not None or self._barren > MAX_HEAD:
+        if self._is_ended or fault is not None or self._barren > MAX_HEAD:
             self._turn(fault)
 
     def _turn(self, fault: Exception | None) -> None:
+        """The exchange is over, one way or another."""
         exchange = self._exchange
-        if exchange is None:  # its user has given it up
+        if exchange is None:  # its user has given it up meanwhile
             return
-        if not self._ended:
+        if not self._is_ended:
             self._fail(_why(fault) if fault is not None else Broken(Break.TOO_LARGE, "a body of nothing but framing"))
             return
-        self._ended = False
-        self._barren = 0
+        self._is_ended = False
         self._exchange = None
         self._watch.discard(exchange)
         exchange.finish()
         transport = self._transport
         # A request that was answered before it was sent whole would go on in the place of the next one.
-        if fault is None and self._keep and transport is not None and not transport.get_write_buffer_size():
-            self._used = True
+        if fault is None and self._is_kept and transport is not None and not transport.get_write_buffer_size():
+            self._is_used = True
             self._home.put(self)
         else:
             self.close()
@@ -264,10 +258,10 @@ class Connection(asyncio.Protocol):
         self.drop()
         if exchange is None:
             return
-        if error is None and exchange.status and self._framing is Framing.CLOSE:
+        if error is None and self._is_headed and self._until_close:
             exchange.finish()
             return
-        exchange.stale = self._used and not self._seen
+        exchange.is_stale = self._is_used and not self._raw
         exchange.fail(Broken(Break.CUT, str(error or "")))
 
 

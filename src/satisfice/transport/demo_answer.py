@@ -224,7 +224,7 @@ _OTHERS: Final = (" a", " the", " one", " some", " this", " that", " any", " eac
 
 
 def _logprobs(form: Form, tokens: Sequence[str]) -> _Logprobs | None:
-    if form.logprobs is None:
+    if form.logprobs is None or not tokens:
         return None
     return _Logprobs([_token_chance(token, form.logprobs) for token in tokens])
 

@@ -42,7 +42,7 @@ _REMARKS: Final = (
 )
 
 
-def answer(sending: Sending, clock: Clock, *, pace: Pace = Pace()) -> Script:  # noqa: B008 - frozen
+def answer(sending: Sending, clock: Clock, *, pace: Pace) -> Script:
     """What the demo model answers to this request: a completion, a stream of chunks, or an error in OpenAI's shape."""
     if sending.path != CHAT_PATH or sending.method != "POST":
         return refuse(f"Unknown request URL: {sending.method} {sending.path}", status=404, code="unknown_url")

@@ -159,7 +159,7 @@ def _type(schema: Mapping[str, Json]) -> Json:
     if isinstance(kind, list):
         return next((each for each in kind if each != "null"), "null")
     if kind is None:
-        return "object" if "properties" in schema else "array" if "items" in schema else "string"
+        return "object" if {"properties", "required"} & schema.keys() else "array" if "items" in schema else "string"
     return kind
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Protocol
 
 from satisfice.core.errors import Break, Broken
+from satisfice.transport.framing import fields
 
 if TYPE_CHECKING:
     import asyncio
@@ -47,55 +48,58 @@ class Exchange:
     """Fills the port `Answer`."""
 
     __slots__ = (
-        "_broken",
         "_deadline",
         "_expires_at",
         "_fault",
-        "_flowing",
+        "_head",
         "_held",
-        "_idle",
+        "_is_ended",
+        "_is_flowing",
+        "_is_paused",
+        "_is_stirred",
         "_line",
         "_loop",
-        "_paused",
         "_pieces",
         "_sink",
         "_spare",
-        "_stirred",
+        "_timeouts",
         "_waiter",
-        "ended",
-        "headers",
-        "stale",
+        "is_stale",
         "status",
     )
 
     def __init__(
         self, line: Line, loop: asyncio.AbstractEventLoop, *, timeouts: Timeouts, now: float, expires_at: float
     ) -> None:
-        """About to be sent over the line at the given instant."""
+        """About to be sent over the line, at the given instant."""
         self._line: Line | None = line
         self._loop = loop
-        self._idle = timeouts.idle
+        self._timeouts = timeouts
         self._deadline: float | None = now + timeouts.first_byte
         self._expires_at = expires_at
         self._pieces: list[bytes] = []
         self._held = 0
         self._sink: Sink | None = None
         self._waiter: asyncio.Future[bool] | None = None
-        self._broken: Broken | None = None
         self._fault: Exception | None = None
         self._spare: int | None = None
-        self._flowing = self._stirred = self._paused = False
+        self._is_flowing = self._is_stirred = self._is_paused = self._is_ended = False
         self.status = 0
-        self.headers: Headers = ()
-        self.ended = False
-        """Is the end of the body here (though perhaps not yet read)?"""
-        self.stale = False
-        """Was the connection, a kept one, already closed, so that the upstream never saw the request?"""
+        self._head = b""
+        self.is_stale = False
+        """Was it a kept connection, closed before it brought a byte?"""
 
     # What the user calls.
 
+    @property
+    def headers(self) -> Headers:
+        """The fields of the head, split anew on each call."""
+        return fields(self._head)
+
     async def read(self, limit: int) -> bytes:
         """The whole body, or `Broken(TOO_LARGE)` if it is over so many bytes."""
+        if self._is_ended and len(self._pieces) == 1 and self._held <= limit:
+            return self._pieces.pop()  # as most answers are that aren't streams
         pieces: list[bytes] = []
         size = 0
         while piece := await self.chunk():
@@ -104,20 +108,19 @@ class Exchange:
                 self.abort()
                 raise Broken(Break.TOO_LARGE, f"a body over {limit} bytes")
             pieces.append(piece)
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        return b"".join(pieces)
 
     async def chunk(self) -> bytes:
         """What has come since the last call, or the next piece; empty at the end of the body."""
         pieces = self._pieces
         if not pieces:
-            if self.ended:
-                return b""
-            await self._wait()
+            await self.news()
             if not pieces:
-                return self._over()
+                self._check_whole()
+                return b""
         piece = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         pieces.clear()
-        self._drained()
+        self._empty()
         return piece
 
     async def pump(self, sink: Sink) -> bool:
@@ -133,123 +136,42 @@ class Exchange:
                 raise
             if not more:
                 return True
-        self._drained()
-        if self.ended:
-            return False
+        self._empty()
         self._sink = sink
         try:
-            has_stopped = await self._wait()
+            has_stopped = await self.news()
         finally:
             self._sink = None
-        if self._fault is not None:
-            raise self._fault
         if not has_stopped:
-            self._over()
+            self._check_whole()
         return has_stopped
 
     def flow(self) -> None:
         """The first output is here: from now on the idle timeout counts."""
-        self._flowing = self._stirred = True
+        self._is_flowing = self._is_stirred = True
 
     def close(self) -> None:
         """Nothing more is wanted: keep the connection if the body's end is here or at hand, else drop it."""
         self._pieces.clear()
         if self._line is not None and self._spare is None:
             self._spare = SPARE
-            self._flowing = False
+            self._is_flowing = False
             self._deadline = None
-            self._drained()
+        self._empty()
 
     def abort(self) -> None:
         """Drop the connection at once, so that the upstream stops working."""
         line = self._line
         if line is not None:
-            self.fail(Broken(Break.CUT, "given up"))
-            self._pieces.clear()
             line.drop()
+            self.fail(Broken(Break.CUT, "given up"))
+        self._pieces.clear()
 
-    async def headed(self) -> bool:
-        """Wait for the head: true when it is here, false when the connection was stale, `Broken` else."""
-        if not self.status and self._broken is None:
-            await self._wait()
-        if self.status:
-            return True
-        if self.stale:
-            return False
-        self._over()
-        return False
+    # What the client calls.
 
-    # What the connection and the watch call.
-
-    def begin(self, status: int, headers: Headers) -> None:
-        """The head is here."""
-        self.status = status
-        self.headers = headers
-        self._wake()
-
-    def take(self, piece: bytes) -> None:
-        """A piece of the body is here."""
-        self._stirred = True
-        sink = self._sink
-        if sink is not None:
-            try:
-                if sink(piece):
-                    return
-            except Exception as fault:  # it belongs to whom pumps, not to the event loop that calls us
-                self._fault = fault
-                self.abort()
-            self._sink = None
-            self._wake(has_stopped=True)
-        elif self._spare is None:
-            self._pieces.append(piece)
-            self._held += len(piece)
-            if self._held > HIGH_WATER and not self._paused and self._line is not None:
-                self._paused = True
-                self._line.pause()
-            self._wake()
-        else:
-            self._spare -= len(piece)
-            if self._spare < 0:
-                self.abort()
-
-    def finish(self) -> None:
-        """The body is whole."""
-        self.ended = True
-        self._drained()
-        self._line = None
-        self._wake()
-
-    def fail(self, broken: Broken) -> None:
-        """No more will come; what has come can still be read."""
-        self._broken = broken
-        self._line = None
-        self._wake()
-
-    def check(self, now: float) -> None:
-        """Give up if the deadline of the present phase is over."""
-        if self._flowing:
-            if self._stirred or self._paused:
-                self._stirred = False
-                self._deadline = now + self._idle
-        elif self._deadline is None:
-            self._deadline = now + GRACE
-        if self._deadline is not None and now >= min(self._deadline, self._expires_at):
-            self._expire(now)
-
-    def _expire(self, now: float) -> None:
-        line = self._line
-        if line is None:
-            return
-        if now >= self._expires_at:
-            kind = Break.TOTAL_TIMEOUT
-        else:
-            kind = Break.IDLE_TIMEOUT if self._flowing else Break.FIRST_BYTE_TIMEOUT
-        self.fail(Broken(kind))
-        line.drop()
-
-    async def _wait(self) -> bool:
-        """Until something is new: true when the sink has refused more."""
-        if self._broken is not None:
+    async def news(self) -> bool:
+        """Wait for the head, a piece, the end or a fault; true when it was the sink refusing more."""
+        if self._line is None:
             return False
         self._waiter = self._loop.create_future()
         try:
@@ -260,6 +182,81 @@ class Exchange:
         finally:
             self._waiter = None
 
+    def is_headed(self) -> bool:
+        """True when the head is here, false when the connection was stale, `Broken` else."""
+        if self.status:
+            return True
+        if not self.is_stale:
+            self._check_whole()
+        return False
+
+    # What the connection and the watch call.
+
+    def begin(self, status: int, head: bytes) -> None:
+        """The head is here."""
+        self.status = status
+        self._head = head
+        self._wake()
+
+    def take(self, piece: bytes) -> None:
+        """A piece of the body is here."""
+        self._is_stirred = True
+        sink = self._sink
+        if sink is not None:
+            self._hand_on(sink, piece)
+        elif self._spare is None:
+            self._pieces.append(piece)
+            self._held += len(piece)
+            if self._held > HIGH_WATER and not self._is_paused and self._line is not None:
+                self._is_paused = True
+                self._line.pause()
+            self._wake()
+        else:
+            self._spare -= len(piece)
+            if self._spare < 0:
+                self.abort()
+
+    def finish(self) -> None:
+        """The body is whole."""
+        self._is_ended = True
+        self._resume()
+        self._line = None
+        self._wake()
+
+    def fail(self, fault: Exception) -> None:
+        """No more will come; what has come can still be read."""
+        self._fault = fault
+        self._line = None
+        self._wake()
+
+    def check(self, now: float) -> None:
+        """Give up if the deadline of the present phase is over."""
+        if self._is_flowing:
+            if self._is_stirred or self._is_paused:
+                self._is_stirred = False
+                self._deadline = now + self._timeouts.idle
+        elif self._deadline is None:
+            self._deadline = now + GRACE
+        if now >= self._expires_at:
+            self._expire(Break.TOTAL_TIMEOUT)
+        elif self._deadline is not None and now >= self._deadline:
+            self._expire(Break.IDLE_TIMEOUT if self._is_flowing else Break.FIRST_BYTE_TIMEOUT)
+
+    # Below, in order of use.
+
+    def _hand_on(self, sink: Sink, piece: bytes) -> None:
+        try:
+            if sink(piece):
+                return
+        except Exception as fault:  # for whom pumps: the loop that called us could only log it
+            self._sink = None
+            if self._line is not None:
+                self._line.drop()
+            self.fail(fault)
+        else:
+            self._sink = None
+            self._wake(has_stopped=True)
+
     def _wake(self, *, has_stopped: bool = False) -> None:
         waiter = self._waiter
         if waiter is not None:
@@ -267,15 +264,23 @@ class Exchange:
             if not waiter.done():
                 waiter.set_result(has_stopped)
 
-    def _over(self) -> bytes:
-        if self._broken is not None:
-            raise self._broken
-        return b""
+    def _check_whole(self) -> None:
+        if self._fault is not None:
+            raise self._fault
 
-    def _drained(self) -> None:
+    def _empty(self) -> None:
         self._held = 0
-        if self._paused:
-            self._paused = False
-            self._stirred = True
+        self._resume()
+
+    def _resume(self) -> None:
+        if self._is_paused:
+            self._is_paused = False
+            self._is_stirred = True
             if self._line is not None:
                 self._line.resume()
+
+    def _expire(self, kind: Break) -> None:
+        line = self._line
+        if line is not None:
+            line.drop()
+            self.fail(Broken(kind))

@@ -1,13 +1,17 @@
-"""Where a body ends, and whether the head says so without a doubt (RFC 9112, section 6).
+"""What a head says: where its body ends, if it says so without a doubt (RFC 9112, section 6), and its fields.
 
-llhttp finds the end by itself and refuses most of what is malformed. These are
-the cases in which it would go on with a guess that another reader of the same
-bytes might not share.
+llhttp finds the end by itself and refuses most of what is malformed: two
+lengths, a length beside chunks, a bare CR or LF, a space before a colon. Here
+the rest is refused, where it would go on with a guess that another reader of the
+same bytes might not share.
+
+Heads are kept as bytes and only split into fields for who asks: with a call per
+field, the twenty fields of a usual answer would cost more than all the rest of it.
 """
 
 from __future__ import annotations
 
-from enum import Enum
+import re
 from typing import TYPE_CHECKING, Final
 
 from satisfice.core.errors import Break, Broken
@@ -15,63 +19,63 @@ from satisfice.core.errors import Break, Broken
 if TYPE_CHECKING:
     from satisfice.ports import Headers
 
-__all__ = ["MAX_FIELDS", "Framing", "check_interim", "framing"]
+__all__ = ["MAX_FIELDS", "check_interim", "ends_with_connection", "fields"]
 
 MAX_FIELDS: Final = 256
 """Fields a head may have."""
 
+_VERSIONS: Final = (b"HTTP/1.1 ", b"HTTP/1.0 ")
 _BODILESS: Final = frozenset({204, 304})
-_WATCHED: Final = frozenset({b"content-length", b"transfer-encoding", b"content-encoding"})
-_VERSIONS: Final = frozenset({"1.0", "1.1"})
+_SHORTEST_FIELD: Final = 4
+_ENCODINGS: Final = re.compile(rb"\n(content|transfer)-encoding:([^\r]*)")
+_SHOWN: Final = 40
 
 
-class Framing(Enum):
-    """What ends a body."""
+def ends_with_connection(status: int, head: bytes, *, is_delimited: bool) -> bool:
+    """Is it the end of the connection that ends this body? `Broken` if that is in doubt.
 
-    NONE = "there is none"
-    LENGTH = "its length"
-    CHUNKED = "its last chunk"
-    CLOSE = "the end of the connection"
-
-
-def framing(status: int, headers: Headers, version: str) -> Framing:
-    """What ends the body of this answer, or `Broken(MALFORMED)`; field names in lower case, version such as `1.1`."""
-    if version not in _VERSIONS or not 200 <= status <= 599:
-        raise Broken(Break.MALFORMED, f"HTTP/{version} with status {status}")
-    if len(headers) > MAX_FIELDS:
-        raise Broken(Break.TOO_LARGE, f"a head of {len(headers)} fields")
-    found: dict[bytes, bytes] = {}
-    for name, value in headers:
-        if name in _WATCHED:
-            if name in found:
-                raise Broken(Break.MALFORMED, f"{name.decode()} given twice")
-            found[name] = value
-    if not found:
-        return Framing.NONE if status in _BODILESS else Framing.CLOSE
-    return _framing(status, found, version)
+    The head goes from the status line to the end of its last line; `is_delimited`
+    when llhttp knows that there is another end.
+    """
+    if not 200 <= status <= 599 or not head.startswith(_VERSIONS):
+        raise Broken(Break.MALFORMED, f"begins with {head[:_SHOWN]!r}")
+    if len(head) > MAX_FIELDS * _SHORTEST_FIELD and head.count(b"\n") > MAX_FIELDS:
+        raise Broken(Break.TOO_LARGE, f"a head of more than {MAX_FIELDS} fields")
+    lines = head.lower()
+    if b"-encoding:" in lines and _is_chunked(lines):
+        return False
+    return not is_delimited and status not in _BODILESS and b"\ncontent-length:" not in lines
 
 
-def check_interim(status: int, headers: Headers) -> None:
+def check_interim(status: int, head: bytes) -> None:
     """`Broken(MALFORMED)` unless it is a 1xx answer that announces no body and changes no protocol."""
-    if status == 101 or not 100 <= status <= 199:
-        raise Broken(Break.MALFORMED, f"status {status}")
-    if any(name in _WATCHED for name, _ in headers):
+    if status == 101 or not 100 <= status <= 199 or not head.startswith(_VERSIONS):
+        raise Broken(Break.MALFORMED, f"begins with {head[:_SHOWN]!r}")
+    lines = head.lower()
+    if b"\ntransfer-encoding:" in lines or b"\ncontent-length:" in lines:
         raise Broken(Break.MALFORMED, f"a body with status {status}")
 
 
-def _framing(status: int, found: dict[bytes, bytes], version: str) -> Framing:
-    coding = found.get(b"content-encoding")
-    if coding is not None and coding.lower() not in {b"", b"identity"}:
-        raise Broken(Break.MALFORMED, f"content-encoding {coding[:40]!r} was not asked for")
-    transfer = found.get(b"transfer-encoding")
-    length = found.get(b"content-length")
-    if transfer is not None:
-        # A message of HTTP/1.0 can't have it (RFC 9112, section 6.1), nor can one with a length.
-        if transfer.lower() != b"chunked" or version == "1.0" or length is not None:
-            raise Broken(Break.MALFORMED, f"transfer-encoding {transfer[:40]!r}")
-        return Framing.CHUNKED
-    if length is not None and not length.isdigit():
-        raise Broken(Break.MALFORMED, f"content-length {length[:40]!r}")
-    if status in _BODILESS:
-        return Framing.NONE
-    return Framing.CLOSE if length is None else Framing.LENGTH
+def fields(head: bytes) -> Headers:
+    """The fields of a head, names in lower case."""
+    found = []
+    for line in head.split(b"\r\n")[1:-1]:
+        name, _, value = line.partition(b":")
+        found.append((name.lower(), value.strip(b" \t")))
+    return found
+
+
+def _is_chunked(lines: bytes) -> bool:
+    """Is the one coding used that may be used: chunks, and none of the content, since we asked for none."""
+    is_chunked = False
+    for kind, value in _ENCODINGS.findall(lines):
+        encoding = value.strip()
+        if kind == b"content":
+            if encoding not in {b"", b"identity"}:
+                raise Broken(Break.MALFORMED, f"content-encoding {encoding[:_SHOWN]!r} was not asked for")
+        # A message of HTTP/1.0 can't have any (RFC 9112, section 6.1).
+        elif encoding != b"chunked" or is_chunked or not lines.startswith(b"http/1.1"):
+            raise Broken(Break.MALFORMED, f"transfer-encoding {encoding[:_SHOWN]!r}")
+        else:
+            is_chunked = True
+    return is_chunked

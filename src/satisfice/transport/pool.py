@@ -40,7 +40,7 @@ class Pool:
         if self._is_retired or len(self._idle) >= MAX_IDLE:
             connection.close()
             return
-        connection.rested = False
+        connection.has_rested = False
         self._idle.append(connection)
         if self._sweeper is None:
             self._sweeper = self._loop.call_later(REST, self._ring)
@@ -62,12 +62,12 @@ class Pool:
 
     def sweep(self) -> None:
         """Close what has waited since the last sweep."""
-        rested = [connection for connection in self._idle if connection.rested]
-        self._idle = [connection for connection in self._idle if not connection.rested]
+        rested = [connection for connection in self._idle if connection.has_rested]
+        self._idle = [connection for connection in self._idle if not connection.has_rested]
         for connection in rested:
             connection.close()
         for connection in self._idle:
-            connection.rested = True
+            connection.has_rested = True
 
     def retire(self) -> None:
         """Close what waits, and in future what becomes free."""

@@ -1,55 +1,50 @@
 """Scenarios: the providers of a demo, with their prices, their pace and their scripts, read from TOML.
 
-    description = "the cheaper provider cuts its stream before the first token; the other one answers"
-    first_byte_timeout = 2.0         # and connect_timeout, idle_timeout, total_timeout
+description = "the cheaper provider cuts its stream before the first token; the other one answers"
+first_byte_timeout = 2.0         # and connect_timeout, idle_timeout, total_timeout
 
-    [[providers]]
-    name = "flaky"
-    models = ["demo-small"]
-    input_msat_per_mtok = 50_000     # neither of the two: the price isn't known
-    output_msat_per_mtok = 200_000
-    scripts = ["answer", "refuse"]   # one for each attempt in turn, then the last again; or all again with cycle = true
-    cycle = true
+[[providers]]
+name = "flaky"
+models = ["demo-small"]
+input_msat_per_mtok = 50_000     # neither of the two: the price isn't known
+output_msat_per_mtok = 200_000
+scripts = ["answer", "refuse"]   # one for each attempt in turn, then the last again; or all again with cycle = true
+cycle = true
 
-    [[providers]]
-    name = "steady"                  # without script or scripts: the demo model answers
-    models = ["demo-small", "demo-large"]
-    input_msat_per_mtok = 100_000
-    output_msat_per_mtok = 400_000
-    prices.demo-large = { input_msat_per_mtok = 1_000_000, output_msat_per_mtok = 4_000_000 }
-    first_byte = 0.15                # seconds until the demo model begins
-    per_token = 0.01                 # seconds for each token after
+[[providers]]
+name = "steady"                  # without script or scripts: the demo model answers
+models = ["demo-small", "demo-large"]
+input_msat_per_mtok = 100_000
+output_msat_per_mtok = 400_000
+prices.demo-large = { input_msat_per_mtok = 1_000_000, output_msat_per_mtok = 4_000_000 }
+first_byte = 0.15                # seconds until the demo model begins
+per_token = 0.01                 # seconds for each token after
 """
 
 from __future__ import annotations
 
 import re
 import tomllib
-from dataclasses import dataclass, field
 from importlib import resources
-from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
+from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
 
 from satisfice.catalog.model import ModelId, near_misses
 from satisfice.catalog.offers import Offer, Price
-from satisfice.core.amounts import Rate
+from satisfice.core.amounts import Msat, Rate
 from satisfice.core.errors import ConfigError
 from satisfice.ports import Endpoint, Timeouts
 from satisfice.transport.demo_answer import Pace
 from satisfice.transport.script import Script
 from satisfice.transport.script_text import BadScript, Mistake, parse
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
 __all__ = ["Scenario", "ScriptedProvider", "load_scenario", "scenario", "shipped"]
 
 _SUFFIX: Final = ".toml"
 
 
-@dataclass(frozen=True, slots=True)
-class ScriptedProvider:
+class ScriptedProvider(msgspec.Struct, frozen=True):
     """A provider of a scenario."""
 
     name: str
@@ -67,8 +62,7 @@ class ScriptedProvider:
         return self.scripts[attempt % count if self.cycle else min(attempt, count - 1)]
 
 
-@dataclass(frozen=True, slots=True)
-class Scenario:
+class Scenario(msgspec.Struct, frozen=True):
     """Who plays in a demo."""
 
     providers: tuple[ScriptedProvider, ...]
@@ -101,7 +95,9 @@ def scenario(name: str) -> Scenario:
     """A scenario that comes with the program, or `ConfigError`."""
     names = shipped()
     if name not in names:
-        raise ConfigError(f"no scenario is called `{name}`", hint=f"There are {', '.join(near_misses(name, names) or names)}.")
+        near = near_misses(name, names, 1)
+        hint = f"Did you mean `{near[0]}`?" if near else f"There are {', '.join(names)}."
+        raise ConfigError(f"No scenario is called `{name}`.", hint=hint)
     file = f"{name}{_SUFFIX}"
     loaded = load_scenario((_SHIPPED / file).read_text("utf-8"), file)
     if not isinstance(loaded, Scenario):
@@ -182,6 +178,16 @@ class _ScenarioTable(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     total_timeout: _Limit = Timeouts().total
     providers: Annotated[list[dict[str, Any]], msgspec.Meta(min_length=1)]
 
+    def timeouts(self) -> Timeouts:
+        return Timeouts(
+            connect=self.connect_timeout,
+            first_byte=self.first_byte_timeout,
+            idle=self.idle_timeout,
+            total=self.total_timeout,
+        )
+
+
+_Table = TypeVar("_Table", bound=msgspec.Struct)
 
 # Where a table of the array `providers` begins, if it is written as most people write it.
 _PROVIDER: Final = re.compile(r"^[ \t]*\[\[[ \t]*providers[ \t]*\]\]", re.MULTILINE)
@@ -194,39 +200,37 @@ class _Reader:
         self.mistakes: list[Mistake] = []
         self._text = text
         self._file = file
-        self._starts = [0, *(match.start() for match in _PROVIDER.finditer(text)), len(text)]
+        self._starts = [0, *(match.start() for match in _PROVIDER.finditer(text))]
 
     def read(self) -> Scenario | None:
         try:
             root = tomllib.loads(self._text)
         except tomllib.TOMLDecodeError as error:
             place = re.search(r"line (\d+)", str(error))
-            self._complain_at(int(place[1]) if place else self._text.count("\n") + 1, str(error))
+            self._complain(int(place[1]) if place else self._text.count("\n") + 1, str(error))
             return None
         table = self._table(root, _ScenarioTable, section=0)
         if table is None:
             return None
         providers = [self._provider(raw, section) for section, raw in enumerate(table.providers, 1)]
-        timeouts = Timeouts(
-            connect=table.connect_timeout,
-            first_byte=table.first_byte_timeout,
-            idle=table.idle_timeout,
-            total=table.total_timeout,
-        )
-        self._check_names([provider.name for provider in providers if provider])
-        return Scenario(tuple(filter(None, providers)), table.description, timeouts)
+        names = [raw.get("name") for raw in table.providers]
+        for section, name in enumerate(names, 1):
+            if name in names[: section - 1]:
+                self._complain(self._line("name", section), f"another provider is called {name} too")
+        return Scenario(tuple(filter(None, providers)), table.description, table.timeouts())
 
     def _table(self, raw: dict[str, Any], kind: type[_Table], *, section: int) -> _Table | None:
-        for key in raw.keys() - kind.__struct_fields__:
-            near = near_misses(key, kind.__struct_fields__, 1) or kind.__struct_fields__
-            self._complain(section, key, f"`{key}` is no setting here: there is {', '.join(near)}")
-        known = {key: value for key, value in raw.items() if key in kind.__struct_fields__}
+        keys = kind.__struct_fields__
+        for key in raw.keys() - set(keys):
+            near = ", ".join(f"`{each}`" for each in near_misses(key, keys, 1) or keys)
+            self._complain(self._line(key, section), f"`{key}` is no setting here: there is {near}")
         try:
-            return msgspec.convert(known, kind)
+            return msgspec.convert({key: raw[key] for key in keys if key in raw}, kind)
         except msgspec.ValidationError as error:
             message, _, path = str(error).partition(" - at `$")
-            key = re.match(r"\.(\w+)", path)
-            self._complain(section, key[1] if key else "", f"`{path[1:]}: {message}" if key else message)
+            place = re.match(r"\.(\w+)", path)
+            line = self._line(place[1] if place else "name", section)
+            self._complain(line, f"`{path[1:]}: {message}" if place else message)
             return None
 
     def _provider(self, raw: dict[str, Any], section: int) -> ScriptedProvider | None:
@@ -242,8 +246,27 @@ class _Reader:
         try:
             return parse(text)
         except BadScript as error:
-            at = self._text.find(text, self._starts[min(section, len(self._starts) - 1)]) if "\n" in text else -1
-            first = self._line(at) if at >= 0 else 
+            at = self._text.find(text, *self._span(section)) if "\n" in text else -1
+            first = self._line("script", section, or_key="scripts") if at < 0 else self._line_at(at)
             for mistake in error.mistakes:
-                self._complain_at(first + mistake.line - 1, mistake.message)
+                self._complain(first + mistake.line - 1, mistake.message)
             return None
+
+    def _complain(self, line: int, message: str) -> None:
+        self.mistakes.append(Mistake(line, message, self._file))
+
+    def _line(self, key: str, section: int, *, or_key: str = "") -> int:
+        """Where a key stands, else where its section begins."""
+        start, end = self._span(section)
+        keys = "|".join(re.escape(each) for each in (key, or_key or key))
+        found = re.compile(rf"^[ \t]*({keys})[ \t]*[=.]", re.MULTILINE).search(self._text, start, end)
+        return self._line_at(found.end() if found else start)
+
+    def _line_at(self, position: int) -> int:
+        return self._text.count("\n", 0, position) + 1
+
+    def _span(self, section: int) -> tuple[int, int]:
+        """From where to where a section goes; the whole text if it is written in another way."""
+        if section >= len(self._starts):
+            return 0, len(self._text)
+        return self._starts[section], (*self._starts, len(self._text))[section + 1]

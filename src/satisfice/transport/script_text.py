@@ -124,26 +124,26 @@ def _with_line(script: Script, line: str) -> Script:
 
 def _nothing(text: str) -> None:
     if text:
-        raise ValueError("nothing follows this word")
+        raise ValueError("nothing may follow")
 
 
 def _integer(text: str) -> int:
     try:
         return int(text)
     except ValueError:
-        raise ValueError(f"`{text}` is not a whole number") from None
+        raise ValueError(f"`{text}` is not a whole number" if text else "a number has to follow") from None
 
 
 def _seconds(text: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise ValueError(f"`{text}` is not a number of seconds") from None
+        raise ValueError(f"`{text}` is not a number of seconds" if text else "a number has to follow") from None
 
 
 def _text(text: str) -> str:
     if not text:
-        raise ValueError("something follows this word")
+        raise ValueError("something has to follow")
     return _unquoted(text) if text.startswith('"') else text
 
 

@@ -51,5 +51,5 @@ class Watch:
             self._timer = None
 
     def _ring(self) -> None:
-        self._timer = self._loop.call_later(TICK, self._ring) if self._under_way else None
         self.tick()
+        self._timer = self._loop.call_later(TICK, self._ring) if self._under_way else None

@@ -6,8 +6,7 @@ providers make of it (noted where it matters).
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final, TypeVar
+from typing import Final
 
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
@@ -84,7 +83,6 @@ _members = msgspec.json.Decoder(dict[str, Raw]).decode
 
 _DONE: Final = b"[DONE]"
 _EMPTY: Final = frozenset((b"null", b'""', b"[]", b"{}"))
-_T = TypeVar("_T")
 _NULL: Final = Raw(b"null")
 _PREAMBLE: Final = Frame(FrameKind.PREAMBLE)
 _OUTPUT: Final = Frame(FrameKind.OUTPUT)
@@ -103,18 +101,22 @@ class OpenAIChat:
     def parse(self, raw: bytes) -> Request:
         """The request in a body, or `BadRequest`."""
         body = Body(raw)
-        model = _value(body, "model", _str, "a string")
+        get = body.get
+        try:
+            model = None if (value := get("model")) is None else _str(value)
+            stream = (value := get("stream")) is not None and _bool(value) is True
+            options = _stream_options(value) if stream and (value := get("stream_options")) is not None else None
+            limit = _int(value) if (value := get("max_completion_tokens")) is not None else None
+            if limit is None and (value := get("max_tokens")) is not None:
+                limit = _int(value)
+            choices = 1 if (value := get("n")) is None else _int(value)
+        except msgspec.MsgspecError:
+            raise _wrong_kind(body) from None
+        messages = get("messages")
         if not model:
             raise BadRequest("`model` is missing.", param="model", hint="GET /v1/models lists what is offered.")
-        messages = body.get("messages")
         if messages is None or bytes(memoryview(messages)[:1]) != b"[":
             raise BadRequest("`messages` must be an array.", param="messages", hint="Send at least one message.")
-        stream = _value(body, "stream", _bool, "true or false") or False
-        options = _value(body, "stream_options", _stream_options, "an object") if stream else None
-        limit = _value(body, "max_completion_tokens", _int, "a whole number")
-        if limit is None:
-            limit = _value(body, "max_tokens", _int, "a whole number")
-        choices = _value(body, "n", _int, "a whole number")
         wants_usage = options is not None and options.include_usage is True
         return Request(model, stream, wants_usage, limit, 1 if choices is None else choices, body)
 
@@ -186,18 +188,26 @@ class OpenAIChat:
         return encode(self.error(error, request_id))
 
 
-def _value(body: Body, key: str, decode: Callable[[Raw], _T], wanted: str) -> _T | None:
-    raw = body.get(key)
-    if raw is None:
-        return None
-    try:
-        return decode(raw)
-    except msgspec.MsgspecError:
-        raise _wrong(key, wanted) from None
+_KINDS: Final = (
+    ("model", _str, "a string"),
+    ("stream", _bool, "true or false"),
+    ("stream_options", _stream_options, "an object"),
+    ("max_completion_tokens", _int, "a whole number"),
+    ("max_tokens", _int, "a whole number"),
+    ("n", _int, "a whole number"),
+)
 
 
-def _wrong(key: str, wanted: str) -> BadRequest:
-    return BadRequest(f"`{key}` must be {wanted}.", param=key)
+def _wrong_kind(body: Body) -> BadRequest:
+    """Which key it was: looked up only when something is wrong."""
+    for key, decode, wanted in _KINDS:
+        value = body.get(key)
+        try:
+            if value is not None:
+                decode(value)
+        except msgspec.MsgspecError:
+            return BadRequest(f"`{key}` must be {wanted}.", param=key)
+    raise AssertionError("called when nothing is wrong")  # pragma: no cover
 
 
 def _says_something(choice: _Choice) -> bool:

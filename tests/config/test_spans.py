@@ -1,0 +1,166 @@
+"""Where keys and values stand in a TOML text."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from satisfice.config.spans import Path, Span, locate
+
+_KEYS = ["a", "b-1", "9", "true", '"c d"', "'e.f'", '"\\u00e9"', '"\\"#"', '""', ""[2:-2], '"模型"']
+_SCALARS = [
+    "1",
+    "-1_000",
+    "0x1F",
+    "6.02e23",
+    "true",
+    "1979-05-27 07:32:00.5+01:00",
+    "07:32:00",
+    '""',
+    "''",
+    '"a # [b] = {c}"',
+    '"\\"\\\\"',
+    "'C:\\'",
+    '"""\n# one\n[two]\n"" three\n"""',
+    '"""\\\n  \\"""a"""""',
+    "\"\"\"\"\"\"",
+    "\'\'\'\na = 1\'\' b\'\'\'\'\'",
+]
+_BLANKS = ["", " ", "\t "]
+_BREAKS = ["", " ", "\n", " # a comment ] } , [\n  "]
+
+
+@st.composite
+def _values(draw: st.DrawFn, depth: int = 2) -> str:
+    kind = draw(st.sampled_from(["scalar", "scalar", "array", "table"] if depth else ["scalar"]))
+    if kind == "scalar":
+        return draw(st.sampled_from(_SCALARS))
+    if kind == "table":
+        return "{" + ",".join(draw(_pairs(depth - 1))) + " }"
+    items = draw(st.lists(_values(depth - 1), max_size=3))
+    space = draw(st.sampled_from(_BREAKS))
+    comma = draw(st.sampled_from(["", ","])) if items else ""
+    return f"[{space}{f'{space},{space}'.join(items)}{space}{comma}{space}]"
+
+
+@st.composite
+def _pairs(draw: st.DrawFn, depth: int = 2) -> list[str]:
+    """Settings of one table, none twice, some under dotted keys."""
+    pairs = []
+    for key in draw(st.lists(st.sampled_from(_KEYS), unique=True, max_size=4)):
+        blank = draw(st.sampled_from(_BLANKS))
+        tails = draw(st.lists(st.sampled_from(_KEYS), unique=True, max_size=2))
+        for tail in tails or [""]:
+            dotted = f"{key}{blank}.{blank}{tail}" if tail else key
+            pairs.append(f"{blank}{dotted}{blank}={blank}{draw(_values(depth))}")
+    return pairs
+
+
+@st.composite
+def _sections(draw: st.DrawFn) -> list[str]:
+    """A table or a list of tables under its header, with tables below it."""
+    name = draw(st.sampled_from(["t", '"u v"', "w . x"]))
+    header = draw(st.sampled_from([f"[{name}]", f"[[{name}]]"]))
+    lines = []
+    for _ in range(draw(st.integers(1, 3)) if header.startswith("[[") else 1):
+        lines += [header, *draw(_pairs())]
+        lines += [f"[{name}.inner]", *draw(_pairs())] if draw(st.booleans()) else []
+        for _ in range(draw(st.integers(0, 2))):
+            lines += [f"  [[ {name}. many ]] # so many", *draw(_pairs())]
+    return lines
+
+
+@st.composite
+def _documents(draw: st.DrawFn) -> str:
+    """A valid TOML text of every notation there is."""
+    lines = [*draw(_pairs()), *draw(_sections())]
+    ends = draw(st.sampled_from(["\n", " # the end\n", "\n\n# between\n"]))
+    text = "".join(f"{line}{ends}" for line in lines)
+    # Keys that inner tables take away from dotted keys make some texts invalid: those say nothing.
+    try:
+        tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        return ""
+    return text
+
+
+@given(_documents())
+def test_every_key_that_tomllib_finds_is_located(text: str) -> None:
+    spans = locate(text)
+    document = tomllib.loads(text)
+    names = [path for path in _paths(document) if isinstance(path[-1], str)]
+
+    assert set(names) == set(spans.keys)
+    assert [path[-1] for path in names] == [_key(text, spans.keys[path]) for path in names]
+
+
+@given(_documents())
+def test_what_stands_at_a_value_is_that_value(text: str) -> None:
+    spans = locate(text)
+    for path, value in _leaves(tomllib.loads(text)):
+        start, stop = spans.values[path]
+        assert value == tomllib.loads(f"value = {text[start:stop]}")["value"]
+
+
+@given(_documents())
+def test_what_stands_at_a_comment_is_one(text: str) -> None:
+    comments = [text[start:stop] for start, stop in locate(text).comments]
+
+    assert all(comment.startswith("#") and "\n" not in comment for comment in comments)
+    assert text.count(" # the end") == sum(comment == "# the end" for comment in comments)
+
+
+@pytest.mark.parametrize(
+    ("path", "key", "value"),
+    [
+        (("server",), Span(1, 2, 6), Span(1, 1, 8)),
+        (("server", "port"), Span(2, 3, 4), Span(2, 10, 2)),
+        (("list",), Span(3, 3, 4), Span(3, 3, 4)),
+        (("list", 1), Span(5, 1, 8), Span(5, 1, 8)),
+        (("list", 1, "text"), Span(6, 1, 4), Span(6, 8, 6)),
+        (("list", 1, "deep", "er"), Span(8, 8, 2), Span(8, 13, 1)),
+        (("list", 1, "deep"), Span(8, 1, 6), Span(8, 1, 6)),
+        (("server", "host"), Span(1, 2, 6), Span(1, 1, 8)),
+        (("nowhere",), Span(1, 1, 0), Span(1, 1, 0)),
+    ],
+)
+def test_a_place_is_told_as_line_column_and_length(path: Path, key: Span, value: Span) -> None:
+    """A value of several lines ends with the first; a table is at its header, and what isn't there at what is around."""
+    text = '[server]\n  port = 80\n[[list]]\na = 1\n[[list]]\ntext = """one\ntwo"""\n"deep".er = 5'
+
+    assert (key, value) == (locate(text).key(path), locate(text).value(path))
+
+
+def test_a_text_that_is_not_toml_is_refused() -> None:
+    with pytest.raises(ValueError, match="not TOML at character 4"):
+        locate("a = ]")
+
+
+def _paths(value: object, path: Path = ()) -> Iterator[Path]:
+    if path:
+        yield path
+    match value:
+        case dict():
+            for name, each in value.items():
+                yield from _paths(each, (*path, name))
+        case list():
+            for number, each in enumerate(value):
+                yield from _paths(each, (*path, number))
+
+
+def _leaves(document: dict[str, object]) -> Iterator[tuple[Path, object]]:
+    for path in _paths(document):
+        value: object = document
+        for part in path:
+            value = value[part]  # type: ignore[index]
+        if not isinstance(value, dict | list):
+            yield path, value
+
+
+def _key(text: str, extent: tuple[int, int]) -> str:
+    start, stop = extent
+    return next(iter(tomllib.loads(f"{text[start:stop]} = 1")))
