@@ -34,12 +34,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.report:
         samples = list(decode(options.report.read_text().splitlines()))
     else:
-        # Told to stop, it stops what it has started, too.
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
+        # As Ctrl-C, which unwinds a running loop in order: what was started is stopped.
+        signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
         try:
             samples = _measured(_plan(options), options.out)
         except TargetError as error:
             raise SystemExit(str(error)) from error
+        except KeyboardInterrupt:
+            raise SystemExit("stopped") from None
     text, passed = report(samples)
     print(text)
     return 0 if passed else 1

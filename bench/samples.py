@@ -36,7 +36,7 @@ class Calls(Sample, frozen=True, kw_only=True, tag="calls"):
     cpu_us: float
     """CPU of the target's process tree per call."""
     core_share: float
-    """How much of its core the target used; below 1 in a closed loop, the load was the limit."""
+    """How much of its core the target used; well below 1 in a closed loop, the load or another job was the limit."""
     p50_us: float
     p99_us: float
 

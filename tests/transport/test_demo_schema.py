@@ -100,6 +100,13 @@ def test_a_number_is_within_its_bounds(low: int, width: int, unit: int, kind: ty
             {"allOf": [{"$ref": "#/$defs/a"}, {"required": ["y"]}], "$defs": {"a": {"required": ["x"]}}},
             {"x": "demo x", "y": "demo y"},
         ),
+        (
+            {
+                "properties": {"a": {"const": 1}},
+                "allOf": [{"properties": {"b": {"const": 2}}, "required": ["a"]}, {"required": ["b"]}],
+            },
+            {"a": 1, "b": 2},
+        ),
         ({"oneOf": [{"type": "null"}]}, None),
         ({"type": "string", "minLength": 12}, "demo value.."),
         ({"type": "integer", "minimum": 2, "maximum": 1}, 1),

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from textwrap import dedent
+from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
 import pytest
+from openai.types.chat import ChatCompletion
 
 from satisfice.catalog.model import ModelId
 from satisfice.catalog.offers import Offer, Price
 from satisfice.core.amounts import Msat, Rate
-from satisfice.core.errors import ConfigError
-from satisfice.ports import Timeouts
+from satisfice.core.clock import ManualClock
+from satisfice.core.errors import Break, Broken, ConfigError
+from satisfice.ports import Endpoint, Sending, Timeouts
+from satisfice.transport import scenario as scenario_module
 from satisfice.transport.demo_answer import Pace
 from satisfice.transport.scenario import Scenario, ScriptedProvider, load_scenario, scenario, shipped
 from satisfice.transport.script import Script
+from satisfice.transport.scripted import Ending, ScriptedTransport, instant
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def _load(text: str) -> Scenario:
@@ -70,6 +80,12 @@ def test_a_scenario_has_providers_with_offers_scripts_and_a_pace() -> None:
         Offer(provider="flaky", model=ModelId("large"), upstream_model="large", price=large),
         Offer(provider="steady", model=ModelId("small"), upstream_model="small", price=None),
     ) == loaded.offers
+
+
+def test_the_example_in_the_documentation_is_a_scenario() -> None:
+    _, _, example = (scenario_module.__doc__ or "").partition("\n\n")
+
+    assert ["flaky", "steady"] == [provider.name for provider in _load(example).providers]
 
 
 def test_its_endpoints_are_at_addresses_that_no_network_has() -> None:
@@ -231,10 +247,167 @@ def test_the_demo_has_five_providers_and_each_model_at_several_prices() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "hint"), [("refuse", "Did you mean `refused`?"), ("../x", f"There are {', '.join(shipped())}.")]
+    ("name", "hint"),
+    [
+        ("refuse", "Did you mean `refused`?"),
+        ("nothing-like-it", f"There are {', '.join(shipped())}; or name a file ending in .toml."),
+    ],
 )
 def test_a_scenario_that_is_not_shipped_is_a_mistake_of_who_asked(name: str, hint: str) -> None:
     with pytest.raises(ConfigError) as caught:
         scenario(name)
 
     assert hint == caught.value.hint
+
+
+def test_a_scenario_can_be_a_file_of_the_users(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text("providers = [{name = 'a', models = ['m'], script = 'refuse'}]")
+
+    assert (Script().refuse(),) == scenario(str(file)).providers[0].scripts
+
+
+@pytest.mark.parametrize("content", [b"providers = [{name = 'a', models = ['m'], script = 'refus'}]", b"\xff", None])
+def test_a_file_that_is_no_scenario_is_a_mistake_of_who_asked(content: bytes | None, tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    if content is not None:
+        file.write_bytes(content)
+
+    with pytest.raises(ConfigError, match=re.escape(str(file))):
+        scenario(str(file))
+
+
+_ASKED = {"model": "demo-small", "messages": [{"role": "user", "content": "Hello"}]}
+_WHOLE = Sending("/chat/completions", msgspec.json.encode(_ASKED))
+_STREAM = Sending("/chat/completions", msgspec.json.encode({**_ASKED, "stream": True}))
+
+
+class _Seen(NamedTuple):
+    """One attempt at a shipped scenario, played to its end."""
+
+    status: int | None
+    kind: Break | None
+    pieces: tuple[bytes, ...]
+
+    @property
+    def body(self) -> bytes:
+        return b"".join(self.pieces)
+
+    @property
+    def is_complete(self) -> bool:
+        """The answer to the whole request, or to the streamed one."""
+        if self.kind or self.status != 200:
+            return False
+        if self.body.startswith(b"{"):
+            return bool(ChatCompletion.model_validate_json(self.body).choices)
+        return self.body.endswith(b"data: [DONE]\n\n")
+
+
+async def _played(play: Scenario, provider: int, sending: Sending) -> list[_Seen]:
+    """Every script of a provider, one after the other."""
+    clock = ManualClock()
+    transport = ScriptedTransport(play, clock, sleep=instant(clock))
+    count = len(play.providers[provider].scripts)
+    seen = [await _attempt(transport, play.endpoints[provider], sending) for _ in range(count)]
+
+    assert Ending.OPEN not in [answer.ending for answer in transport.answers]
+    return seen
+
+
+async def _attempt(transport: ScriptedTransport, endpoint: Endpoint, sending: Sending) -> _Seen:
+    status: int | None = None
+    pieces: list[bytes] = []
+    try:
+        answer = await transport.open(endpoint, sending)
+        status = answer.status
+        while piece := await answer.chunk():
+            pieces.append(piece)
+    except Broken as broken:
+        return _Seen(status, broken.kind, tuple(pieces))
+    return _Seen(status, None, tuple(pieces))
+
+
+_TROUBLE = {
+    "200-error": (200, None),
+    "429": (429, None),
+    "500": (500, None),
+    "502-html": (502, None),
+    "blackhole": (None, Break.CONNECT_TIMEOUT),
+    "cut-after-first-token": (200, Break.CUT),
+    "cut-before-first-token": (200, Break.CUT),
+    "cut-mid-chunk": (200, Break.CUT),
+    "refused": (None, Break.REFUSED),
+    "slow-loris": (200, Break.FIRST_BYTE_TIMEOUT),
+    "tls": (None, Break.TLS),
+}
+
+
+@pytest.mark.parametrize("sending", [_WHOLE, _STREAM], ids=["whole", "stream"])
+@pytest.mark.parametrize("name", _TROUBLE)
+async def test_where_the_cheapest_provider_is_troubled_the_next_one_answers(name: str, sending: Sending) -> None:
+    play = scenario(name)
+    (first,) = await _played(play, 0, sending)
+    (second,) = await _played(play, 1, sending)
+    cheap, dear = (offer.price for offer in play.offers)
+
+    assert _TROUBLE[name] == (first.status, first.kind)
+    assert second.is_complete
+    assert cheap
+    assert dear
+    assert cheap.input < dear.input
+    assert cheap.output < dear.output
+
+
+@pytest.mark.parametrize("name", sorted(set(shipped()) - set(_TROUBLE) - {"demo"}))
+@pytest.mark.parametrize("sending", [_WHOLE, _STREAM], ids=["whole", "stream"])
+async def test_the_others_have_one_provider_that_answers_in_the_end(name: str, sending: Sending) -> None:
+    play = scenario(name)
+    *_, last = await _played(play, 0, sending)
+
+    assert 1 == len(play.providers)
+    assert last.is_complete
+
+
+async def test_the_shipped_streams_are_cut_where_their_names_say() -> None:
+    async def stream(name: str) -> bytes:
+        (seen,) = await _played(scenario(name), 0, _STREAM)
+        return seen.body
+
+    before = await stream("cut-before-first-token")
+    after = await stream("cut-after-first-token")
+    within = await stream("cut-mid-chunk")
+
+    assert [1, 2] == [body.count(b"\n\n") for body in (before, after)]
+    assert b'"content":""' in before
+    assert b'"content":"This"' in after
+    assert within.startswith(b"data: ")
+    assert not within.endswith(b"\n\n")
+
+
+async def test_an_event_split_at_every_byte_comes_byte_by_byte() -> None:
+    (seen,) = await _played(scenario("split-every-byte"), 0, _STREAM)
+
+    assert {1} == {len(piece) for piece in seen.pieces}
+
+
+async def test_an_event_of_10_mb_has_10_mb() -> None:
+    (seen,) = await _played(scenario("10mb-event"), 0, _STREAM)
+
+    assert 10_000_000 == max(len(event) + 2 for event in seen.body.split(b"\n\n"))
+
+
+async def test_a_limit_with_retry_after_is_over_after_it() -> None:
+    busy, free = await _played(scenario("429-retry-after"), 0, _STREAM)
+
+    assert (429, 200) == (busy.status, free.status)
+
+
+async def test_in_the_demo_each_provider_answers_sooner_or_later_and_two_are_always_sound() -> None:
+    demo = scenario("demo")
+    attempts = {
+        provider.name: [seen.is_complete for seen in await _played(demo, number, _STREAM)]
+        for number, provider in enumerate(demo.providers)
+    }
+
+    assert all(any(complete) for complete in attempts.values())
+    assert {"thrift", "flicker"} == {name for name, complete in attempts.items() if not all(complete)}

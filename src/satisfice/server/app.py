@@ -3,27 +3,38 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
-from typing import Final
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final, Protocol
 
 from satisfice.core.clock import new_id
 from satisfice.core.errors import BadKey, GatewayError, Internal, UnknownPath, WrongMethod
 from satisfice.core.secrets import Secret
 from satisfice.engine.gateway import Gateway
 from satisfice.engine.relay import tell
+from satisfice.ports import Downstream, Headers
 from satisfice.server.admin import Admin
 from satisfice.server.downstream import ASGIDownstream, Receive, Scope, Send
 from satisfice.server.inference import Inference
 from satisfice.wire.openai_chat import OpenAIChat
 
-__all__ = ["App"]
+__all__ = ["App", "Started"]
+
+Handler = Callable[[Scope, ASGIDownstream], Awaitable[None]]
 
 _log: Final = logging.getLogger(__name__)
 _CHAT: Final = OpenAIChat()
 _BEARER: Final = b"Bearer "
+_KEYS: Final = frozenset((b"authorization", b"x-api-key"))
 _OPEN: Final = frozenset(("/", "/health", "/ready"))
 
-Handler = Callable[[Scope, ASGIDownstream], Awaitable[None]]
+
+class Started(Downstream, Protocol):
+    """A downstream that tells whether its head is out."""
+
+    @property
+    def has_started(self) -> bool:
+        """No other head can be sent."""
+        ...
 
 
 class App:
@@ -35,9 +46,11 @@ class App:
         self._token = access_token
         admin = Admin(gateway)
         chat = Inference(gateway, _CHAT, max_body)
-        self._routes: dict[str, tuple[str, Handler]] = {
-            "/v1/chat/completions": ("POST", chat),
-            "/chat/completions": ("POST", chat),
+        inference = {f"{prefix}{_CHAT.path}": chat for prefix in ("/v1", "")}
+        self.direct: Mapping[bytes, Inference] = {path.encode(): handler for path, handler in inference.items()}
+        """By path: what a server may hand to `answer` without ASGI."""
+        self._routes: Mapping[str, tuple[str, Handler]] = {
+            **{path: ("POST", handler) for path, handler in inference.items()},
             "/v1/models": ("GET", admin.models),
             "/models": ("GET", admin.models),
             "/health": ("GET", admin.health),
@@ -53,20 +66,24 @@ class App:
             return
         downstream = ASGIDownstream(receive, send)
         try:
-            await self._handler(scope)(scope, downstream)
-        except GatewayError as error:
+            handler = self._handler(scope)
+            if self._token is not None and scope["path"] not in _OPEN:
+                _authenticate(self._token, scope["headers"])
+            await handler(scope, downstream)
+        except Exception as error:
             await self._tell(error, downstream)
-        except Exception:
-            request_id = new_id("req", self._gateway.clock)
-            _log.exception("%s: a bug of ours", request_id)
-            if downstream.has_started:
-                raise  # the server drops the connection, so that half an answer is not taken for a whole one
-            await self._tell(Internal("Something went wrong inside the gateway."), downstream, request_id)
+
+    async def answer(self, inference: Inference, headers: Headers, body: bytes | None, downstream: Started) -> None:
+        """The short way of a request whose body is here; None: it was over the limit."""
+        try:
+            if self._token is not None:
+                _authenticate(self._token, headers)
+            await inference.answer(headers, body, downstream)
+        except Exception as error:
+            await self._tell(error, downstream)
 
     def _handler(self, scope: Scope) -> Handler:
         path: str = scope["path"]
-        if self._token is not None and path not in _OPEN:
-            self._authenticate(scope)
         method, handler = self._routes.get(path, ("GET", None))
         if handler is None and path.startswith("/v1/models/"):
             handler = self._model
@@ -76,18 +93,24 @@ class App:
             raise WrongMethod(f"{path} takes {method}, not {scope['method']}.", hint=f"Use {method}.")
         return handler
 
-    def _authenticate(self, scope: Scope) -> None:
-        """Both ways to bring a key count: `Authorization: Bearer` and `x-api-key`."""
-        keys = [value for name, value in scope["headers"] if name in {b"authorization", b"x-api-key"}]
-        if not keys:
-            raise BadKey("An access token is needed.")
-        token = self._token
-        if token is not None and not any(token.matches(key.removeprefix(_BEARER)) for key in keys):
-            raise BadKey("The access token is wrong.")
+    async def _tell(self, error: Exception, downstream: Started) -> None:
+        """The outer wall: an error of ours is logged with the id that the caller gets, and the server goes on."""
+        request_id = new_id("req", self._gateway.clock)
+        if not isinstance(error, GatewayError):
+            _log.error("%s: a bug of ours", request_id, exc_info=error)
+            if downstream.has_started:
+                raise error  # the server drops the connection, so that half an answer is not taken for a whole one
+            error = Internal("Something went wrong inside the gateway.")
+        await tell(error, downstream, dialect=_CHAT, request_id=request_id, retries=0)
 
-    async def _tell(self, error: GatewayError, downstream: ASGIDownstream, request_id: str | None = None) -> None:
-        name = request_id or new_id("req", self._gateway.clock)
-        await tell(error, downstream, dialect=_CHAT, request_id=name, retries=0)
+
+def _authenticate(token: Secret, headers: Headers) -> None:
+    """Both ways to bring a key count: `Authorization: Bearer` and `x-api-key`."""
+    keys = [value for name, value in headers if name in _KEYS]
+    if not keys:
+        raise BadKey("An access token is needed.")
+    if not any([token.matches(key.removeprefix(_BEARER)) for key in keys]):
+        raise BadKey("The access token is wrong.")
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:

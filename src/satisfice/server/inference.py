@@ -6,7 +6,7 @@ from typing import Final
 
 from satisfice.core.errors import TooLarge
 from satisfice.engine.gateway import Gateway
-from satisfice.ports import Headers
+from satisfice.ports import Downstream, Headers
 from satisfice.server.downstream import ASGIDownstream, Scope
 from satisfice.wire.request import Dialect
 
@@ -56,12 +56,18 @@ class Inference:
         """`max_body`: bytes that a request body may have."""
         self._gateway = gateway
         self._dialect = dialect
-        self._max_body = max_body
+        self.max_body = max_body
+        """Bytes that a request body may have."""
 
     async def __call__(self, scope: Scope, downstream: ASGIDownstream) -> None:
-        """Answer one call."""
+        """Answer one ASGI request."""
         headers: Headers = scope["headers"]
-        body = await self._body(headers, downstream)
+        await self.answer(headers, await self._body(headers, downstream), downstream)
+
+    async def answer(self, headers: Headers, body: bytes | None, downstream: Downstream) -> None:
+        """Answer one request; a body of None was over the limit."""
+        if body is None:
+            raise TooLarge(f"The body is larger than {self.max_body} bytes ({self.max_body >> 20} MiB).")
         handed_on = [
             field
             for field in headers
@@ -69,22 +75,17 @@ class Inference:
         ]
         await self._gateway.answer(self._dialect, body, handed_on, downstream)
 
-    async def _body(self, headers: Headers, downstream: ASGIDownstream) -> bytes:
+    async def _body(self, headers: Headers, downstream: ASGIDownstream) -> bytes | None:
         for name, value in headers:
-            if name == b"content-length" and int(value) > self._max_body:
-                raise self._too_large()
-        body, more = await downstream.receive()
-        if not more and len(body) <= self._max_body:
-            return body
-        parts = [body]
-        size = len(body)
+            if name == b"content-length" and int(value) > self.max_body:
+                return None
+        parts: list[bytes] = []
+        size = 0
+        more = True
         while more:
-            body, more = await downstream.receive()
-            parts.append(body)
-            size += len(body)
-            if size > self._max_body:
-                raise self._too_large()
+            piece, more = await downstream.receive()
+            parts.append(piece)
+            size += len(piece)
+            if size > self.max_body:
+                return None
         return b"".join(parts)
-
-    def _too_large(self) -> TooLarge:
-        return TooLarge(f"The body is larger than {self._max_body} bytes ({self._max_body >> 20} MiB).")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import NamedTuple
+from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 from satisfice.core.errors import Break, Broken
 
 __all__ = ["Address", "is_loopback", "parse"]
+
+_HINT: Final = "not an address such as https://host/v1"
 
 
 class Address(NamedTuple):
@@ -34,10 +36,10 @@ def parse(url: str) -> Address:
         parts = urlsplit(url)
         host = _ascii(parts.hostname or "")
         port = parts.port
-    except ValueError as error:
-        raise Broken(Break.UNREACHABLE, f"not an address: {error}") from error
+    except ValueError:  # whose text may repeat a password
+        raise Broken(Break.UNREACHABLE, _HINT) from None
     if parts.scheme not in {"http", "https"} or not host or parts.username is not None or parts.query:
-        raise Broken(Break.UNREACHABLE, "not an address such as https://host/v1")
+        raise Broken(Break.UNREACHABLE, _HINT)
     tls = parts.scheme == "https"
     return Address(tls, host, port or (443 if tls else 80), parts.path.rstrip("/"))
 

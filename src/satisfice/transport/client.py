@@ -35,7 +35,7 @@ class HTTPTransport:
     Endpoints are told apart by identity first, so keep and reuse them.
     """
 
-    __slots__ = ("_clock", "_dialer", "_environ", "_is_closed", "_loop", "_upstreams", "watch")
+    __slots__ = ("_clock", "_dialer", "_is_closed", "_loop", "_pools", "_upstreams", "watch")
 
     def __init__(self, clock: Clock, environ: Mapping[str, str] = _NOTHING) -> None:
         """Within a running loop; the environment says which proxies to use where an endpoint doesn't."""
@@ -43,6 +43,7 @@ class HTTPTransport:
         self._loop = asyncio.get_running_loop()
         self._dialer = Dialer(self._loop, environ)
         self._upstreams: dict[str, _Upstream] = {}
+        self._pools: list[Pool] = []
         self._is_closed = False
         self.watch = Watch(self._loop, clock)
         """The timer of all that is under way."""
@@ -73,24 +74,24 @@ class HTTPTransport:
         """Close every connection."""
         self._is_closed = True
         self.watch.stop()
-        for upstream in self._upstreams.values():
-            await upstream.pool.aclose()
+        for pool in self._pools:
+            await pool.aclose()
 
     def _admit(self, endpoint: Endpoint) -> _Upstream:
         """An endpoint not seen before, or one whose provider was configured anew."""
-        if self._is_closed:
-            raise Broken(Break.CUT, "the gateway is stopping")
         upstream = self._upstreams.get(endpoint.provider)
         if upstream is not None and upstream.endpoint == endpoint:
             upstream.endpoint = endpoint
             return upstream
-        fresh = _Upstream(endpoint, Pool(self._loop))
         if upstream is not None:
             upstream.pool.retire()
-        self._upstreams[endpoint.provider] = fresh
-        return fresh
+        upstream = self._upstreams[endpoint.provider] = _Upstream(endpoint, Pool(self._loop))
+        # A retired pool stays until its last connection has done its work, so that `aclose` finds it.
+        self._pools = [*(pool for pool in self._pools if not pool.is_empty), upstream.pool]
+        return upstream
 
     async def _dial(self, upstream: _Upstream, expires_at: float) -> Connection:
+        self._check_open()
         endpoint = upstream.endpoint
         left = expires_at - self._clock.now()
         try:
@@ -105,10 +106,16 @@ class HTTPTransport:
             if broken.kind is Break.CONNECT_TIMEOUT and left <= endpoint.timeouts.connect:
                 raise Broken(Break.TOTAL_TIMEOUT, "while connecting") from broken
             raise
-        if self._is_closed:
+        try:
+            self._check_open()
+        except Broken:
             connection.cut()
-            raise Broken(Break.CUT, "the gateway is stopping")
+            raise
         return connection
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise Broken(Break.CUT, "the gateway is stopping")
 
 
 class _Upstream:

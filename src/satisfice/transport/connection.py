@@ -177,6 +177,7 @@ class Connection(asyncio.Protocol):
         exchange = self._exchange
         if parser is None or exchange is None:
             return
+        # llhttp lets no other line end pass, so this is the end that it has found.
         end = self._raw.find(b"\r\n\r\n", self._start) + 2
         head = self._raw[self._start : end]
         status = parser.get_status_code()
@@ -187,6 +188,7 @@ class Connection(asyncio.Protocol):
         self._is_kept = parser.should_keep_alive()
         self._until_close = ends_with_connection(status, head, is_delimited=self._is_kept)
         self._is_headed = True
+        self._raw = head
         exchange.begin(status, head)
 
     def on_message_complete(self) -> None:
@@ -240,8 +242,11 @@ class Connection(asyncio.Protocol):
         self._watch.discard(exchange)
         exchange.finish()
         transport = self._transport
-        # A request that was answered before it was sent whole would go on in the place of the next one.
-        if fault is None and self._is_kept and transport is not None and not transport.get_write_buffer_size():
+        if transport is None:
+            return
+        if transport.get_write_buffer_size():
+            self.drop()  # answered before the request was sent whole, which would go on where the next one has to stand
+        elif self._is_kept and fault is None:
             self._is_used = True
             self._home.put(self)
         else:

@@ -59,26 +59,26 @@ class Form(NamedTuple):
 def whole(form: Form, replies: Sequence[Reply], *, pace: Pace) -> Script:
     """One JSON body, sent when all its tokens would have been made."""
     usage = _usage(form, replies)
-    choices = tuple(_choice(form, index, reply) for index, reply in enumerate(replies))
+    choices = tuple(_choice(form, reply, index=index) for index, reply in enumerate(replies))
     completion = _Completion(form.id, "chat.completion", form.created, form.model, choices, usage)
-    return _json_answer(200, completion, pace.first_byte + pace.per_token * usage.completion_tokens)
+    return _json_answer(200, completion, delay=pace.first_byte + pace.per_token * usage.completion_tokens)
 
 
 def stream(form: Form, replies: Sequence[Reply], *, pace: Pace) -> Script:
     """An event a token, the choices in turn, the usage last if it was asked for."""
     begin: tuple[Step, ...] = (Wait(pace.first_byte), Head(200, ((b"content-type", b"text/event-stream"),)))
     drip = (Drip(pace.per_token),) if pace.per_token else ()
-    turns = zip_longest(*(_deltas(form, index, reply) for index, reply in enumerate(replies)))
+    turns = zip_longest(*(_deltas(form, reply, index=index) for index, reply in enumerate(replies)))
     usage = None if form.include_usage else UNSET
-    events = [_event(form, (delta,), usage) for turn in turns for delta in turn if delta is not None]
+    events = [_event(form, (delta,), usage=usage) for turn in turns for delta in turn if delta is not None]
     if form.include_usage:
-        events.append(_event(form, (), _usage(form, replies)))
+        events.append(_event(form, (), usage=_usage(form, replies)))
     return Script((*begin, *drip, *events, Event("[DONE]")))
 
 
 def refuse(message: str, *, status: int = 400, param: str | None = None, code: str | None = None) -> Script:
     """An error as OpenAI words it."""
-    return _json_answer(status, _Refusal(_Error(message, "invalid_request_error", param, code)), 0.0)
+    return _json_answer(status, _Refusal(_Error(message, "invalid_request_error", param, code)))
 
 
 class _Error(msgspec.Struct):
@@ -181,12 +181,12 @@ class _Chunk(msgspec.Struct):
     usage: _Usage | UnsetType | None
 
 
-def _json_answer(status: int, body: msgspec.Struct, delay: float) -> Script:
+def _json_answer(status: int, body: msgspec.Struct, *, delay: float = 0.0) -> Script:
     head = Head(status, ((b"content-type", b"application/json"),))
     return Script((Wait(delay), head, Body(msgspec.json.encode(body).decode())))
 
 
-def _event(form: Form, choices: tuple[_Delta, ...], usage: _Usage | UnsetType | None) -> Event:
+def _event(form: Form, choices: tuple[_Delta, ...], *, usage: _Usage | UnsetType | None) -> Event:
     chunk = _Chunk(form.id, "chat.completion.chunk", form.created, form.model, choices, usage)
     return Event(msgspec.json.encode(chunk).decode())
 
@@ -197,7 +197,7 @@ def _usage(form: Form, replies: Sequence[Reply]) -> _Usage:
     return _Usage(form.prompt_tokens, made, total, _PromptDetails(), _CompletionDetails())
 
 
-def _choice(form: Form, index: int, reply: Reply) -> _Choice:
+def _choice(form: Form, reply: Reply, *, index: int) -> _Choice:
     text = "".join(reply.tokens)
     if reply.tool is None:
         said = _Message("assistant", text, None)
@@ -206,7 +206,7 @@ def _choice(form: Form, index: int, reply: Reply) -> _Choice:
     return _Choice(index, _Message("assistant", None, None, (call,)), None, reply.finish)
 
 
-def _deltas(form: Form, index: int, reply: Reply) -> Iterator[_Delta]:
+def _deltas(form: Form, reply: Reply, *, index: int) -> Iterator[_Delta]:
     if reply.tool is None:
         yield _Delta(index, _Message("assistant", "", None))
         for token in reply.tokens:

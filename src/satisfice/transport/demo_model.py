@@ -60,7 +60,7 @@ def answer(sending: Sending, clock: Clock, *, pace: Pace) -> Script:
         logprobs=(asked.top_logprobs or 0) if asked.logprobs else None,
         include_usage=bool(asked.stream_options and asked.stream_options.include_usage),
     )
-    replies = [_reply(asked, seed + index, clock) for index in range(asked.n or 1)]
+    replies = [_reply(asked, clock, seed=seed + index) for index in range(asked.n or 1)]
     return (stream if asked.stream else whole)(form, replies, pace=pace)
 
 
@@ -178,7 +178,7 @@ def _prompt_tokens(messages: Sequence[_Message]) -> int:
     return -(-size // _BYTES_A_TOKEN) + _IMAGE_TOKENS * images
 
 
-def _reply(asked: _Request, seed: int, clock: Clock) -> Reply:
+def _reply(asked: _Request, clock: Clock, *, seed: int) -> Reply:
     function = _function_to_call(asked)
     if function is None:
         tokens = words(_until_stop(_text(asked, seed), asked.stop))

@@ -51,6 +51,7 @@ class Exchange:
         "_deadline",
         "_expires_at",
         "_fault",
+        "_fields",
         "_head",
         "_held",
         "_is_ended",
@@ -86,6 +87,7 @@ class Exchange:
         self._is_flowing = self._is_stirred = self._is_paused = self._is_ended = False
         self.status = 0
         self._head = b""
+        self._fields: Headers | None = None
         self.is_stale = False
         """Was it a kept connection, closed before it brought a byte?"""
 
@@ -93,8 +95,10 @@ class Exchange:
 
     @property
     def headers(self) -> Headers:
-        """The fields of the head, split anew on each call."""
-        return fields(self._head)
+        """The fields of the head, split when asked for the first time."""
+        if self._fields is None:
+            self._fields = fields(self._head)
+        return self._fields
 
     async def read(self, limit: int) -> bytes:
         """The whole body, or `Broken(TOO_LARGE)` if it is over so many bytes."""
@@ -126,16 +130,17 @@ class Exchange:
     async def pump(self, sink: Sink) -> bool:
         """Call the sink with each piece in the instant it comes, until it returns false or the body ends."""
         pieces = self._pieces
-        while pieces:
-            piece = pieces.pop(0)
-            self._held -= len(piece)
+        for count, piece in enumerate(pieces, 1):
             try:
                 more = sink(piece)
             except BaseException:
                 self.abort()
                 raise
             if not more:
+                del pieces[:count]
+                self._held = sum(map(len, pieces))
                 return True
+        pieces.clear()
         self._empty()
         self._sink = sink
         try:

@@ -31,6 +31,11 @@ class Pool:
         self._emptied: asyncio.Future[None] | None = None
         self._is_retired = False
 
+    @property
+    def is_empty(self) -> bool:
+        """Is there no connection at all?"""
+        return not self._all
+
     def take(self) -> Connection | None:
         """One that stands, as far as we know."""
         return self._idle.pop() if self._idle else None

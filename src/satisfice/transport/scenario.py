@@ -23,9 +23,11 @@ per_token = 0.01                 # seconds for each token after
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from importlib import resources
+from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
@@ -92,16 +94,23 @@ def shipped() -> tuple[str, ...]:
 
 
 def scenario(name: str) -> Scenario:
-    """A scenario that comes with the program, or `ConfigError`."""
+    """A scenario by its name, or by the path of a TOML file of the user's own; or `ConfigError`."""
+    is_path = name.endswith(_SUFFIX) or os.sep in name
     names = shipped()
-    if name not in names:
+    if not is_path and name not in names:
         near = near_misses(name, names, 1)
-        hint = f"Did you mean `{near[0]}`?" if near else f"There are {', '.join(names)}."
+        hint = (
+            f"Did you mean `{near[0]}`?" if near else f"There are {', '.join(names)}; or name a file ending in .toml."
+        )
         raise ConfigError(f"No scenario is called `{name}`.", hint=hint)
-    file = f"{name}{_SUFFIX}"
-    loaded = load_scenario((_SHIPPED / file).read_text("utf-8"), file)
+    file = Path(name) if is_path else _SHIPPED / f"{name}{_SUFFIX}"
+    try:
+        text = file.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"The scenario {name} can't be read: {error}") from error
+    loaded = load_scenario(text, name if is_path else file.name)
     if not isinstance(loaded, Scenario):
-        raise ConfigError("\n".join(map(str, loaded)))
+        raise ConfigError("\n".join(map(str, loaded)), hint="Correct the scenario.")
     return loaded
 
 

@@ -220,11 +220,12 @@ class ScriptedAnswer:
         return min(own, (self._expires_at, Break.TOTAL_TIMEOUT), key=itemgetter(0))
 
     def _take(self, news: Head | bytes, due: float) -> None:
-        self._heard = self._at = due
         now = self._clock.now()
         self._waiting = self._waiting + len(news) if now > due else 0
-        if self._waiting > _HIGH_WATER:
-            self._at, self._waiting = now, 0
+        is_full = self._waiting > _HIGH_WATER
+        if is_full:
+            self._waiting = 0
+        self._heard = self._at = now if is_full else due
         if not news:
             self.ending = Ending.ENDED
 
