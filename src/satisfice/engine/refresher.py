@@ -25,7 +25,10 @@ class Refresher:
         self._fixed = fixed
         self._sources = sources
         self._swap = swap
-        self._found: dict[str, tuple[Offer, ...]] = {}
+        self.found: dict[str, tuple[Offer, ...]] = {}
+        """What each source said last, by its name."""
+        self.has_looked = asyncio.Event()
+        """Every source has been asked once."""
         self.failures: dict[str, str] = {}
         """What the sources that failed last time said, by the source's name."""
 
@@ -39,13 +42,14 @@ class Refresher:
         """Refresh for ever."""
         while True:
             await self.refresh()
+            self.has_looked.set()
             await asyncio.sleep(_PERIOD)
 
     async def _ask(self, source: OfferSource) -> None:
         try:
-            self._found[source.name] = await source.fetch()
+            self.found[source.name] = await source.fetch()
         except Broken as news:
             self.failures[source.name] = str(news)
             return
         self.failures.pop(source.name, None)
-        self._swap(merge((*self._found.values(), self._fixed)))
+        self._swap(merge((*self.found.values(), self._fixed)))
