@@ -71,7 +71,7 @@ def test_a_reference_that_leads_nowhere_good_is_refused(tmp_path: Path, value: s
     """And a named pipe doesn't hold us up."""
     (tmp_path / "folder").mkdir()
     os.mkfifo(tmp_path / "pipe", 0o600)
-    for name, content in {"empty": "\n", "binary": b"\xff", "large": "x" * 65_537, "blank": "two words"}.items():
+    for name, content in {"empty": b"\n", "binary": b"\xff", "large": b"x" * 65_537, "blank": b"two words"}.items():
         _write(tmp_path / name, content)
     _write(tmp_path / "group", _CANARY, mode=0o640)
     _write(tmp_path / "others", _CANARY, mode=0o602)

@@ -1,0 +1,77 @@
+"""The settings themselves."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import msgspec
+import pytest
+
+from satisfice.config.schema import (
+    FILE,
+    MODELS,
+    PROVIDERS,
+    SERVER,
+    TABLES,
+    Config,
+    ProviderConfig,
+    RoutingConfig,
+    ServerConfig,
+    setting_at,
+)
+from satisfice.config.tables import Setting
+from satisfice.core.secrets import Secret
+from satisfice.ports import Endpoint
+
+_SETTINGS = [pytest.param(each, id=f"{table.header}.{each.name}") for table in TABLES for each in table.settings]
+
+
+@pytest.mark.parametrize("setting", _SETTINGS)
+def test_a_setting_says_what_it_does_and_what_holds_without_it(setting: Setting) -> None:
+    assert setting.doc.endswith((".", ")."))
+    assert setting.is_required != (setting.default is not None or bool(setting.otherwise))
+    assert setting.shown
+
+
+@pytest.mark.parametrize("setting", _SETTINGS)
+def test_a_default_is_a_value_that_the_file_could_have(setting: Setting) -> None:
+    if setting.default is not None:
+        written = Decimal(str(setting.default)) if isinstance(setting.default, float) else setting.default
+        assert setting.default == setting.kind.read(written)
+
+
+def test_names_are_in_the_style_of_toml() -> None:
+    for table in TABLES:
+        for setting in table.settings:
+            assert setting.name == setting.name.lower()
+            assert setting.name.isidentifier()
+
+
+def test_every_table_is_reached_from_the_file() -> None:
+    assert set(TABLES) == {*FILE.tables, *PROVIDERS.tables}
+
+
+def test_a_place_of_the_file_leads_to_its_setting() -> None:
+    assert SERVER.settings[1] == setting_at(("server", "port"))
+    assert MODELS.settings[0] == setting_at(("providers", 3, "models", 0, "id"))
+    assert [None, None, None] == [setting_at(path) for path in (("port",), ("server", "prot"), ("server", "port", "a"))]
+
+
+def test_without_a_file_only_this_machine_is_served() -> None:
+    assert Config() == Config(server=ServerConfig(host="127.0.0.1", port=8402), routing=RoutingConfig(), providers=())
+
+
+def test_a_provider_has_the_name_of_its_endpoint() -> None:
+    endpoint = Endpoint(provider="a", url="https://a.example")
+
+    assert "a" == ProviderConfig(endpoint=endpoint, list_models=True).name
+
+
+def test_settings_are_frozen_and_do_not_show_secrets() -> None:
+    server = ServerConfig(access_token=Secret("sk-canary-0123456789"))
+
+    assert "canary" not in repr(server)
+    with pytest.raises(AttributeError, match="immutable"):
+        server.port = 1  # type: ignore[misc]
+    with pytest.raises(TypeError):
+        msgspec.json.encode(server)
