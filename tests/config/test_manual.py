@@ -16,6 +16,7 @@ from satisfice.config.tables import Setting
 
 _PAGE = Path(__file__).parents[2] / "docs" / "configuration.md"
 _SETTINGS = [(f"{table.header}.{each.name}", table.name, each) for table in TABLES for each in table.settings]
+_NEEDED = {"providers": {"name": '"x"', "url": '"https://x.example"'}, "providers.models": {"id": '"m"'}}
 _PROVIDER = '[[providers]]\nname = "x"\nurl = "https://x.example"\n'
 
 
@@ -33,14 +34,13 @@ def test_the_example_has_every_setting_commented_out() -> None:
 
 @pytest.mark.parametrize(("table", "setting"), [pytest.param(table, each, id=name) for name, table, each in _SETTINGS])
 def test_what_is_shown_of_a_setting_is_right(table: str, setting: Setting, tmp_path: Path) -> None:
-    (tmp_path / "ca.pem").write_text("-----BEGIN CERTIFICATE-----")
-    line = f"{setting.name} = {setting.shown}\n".replace("/etc/ssl/my-ca.pem", "ca.pem")
-    own = {
-        "providers": _PROVIDER + line,
-        "providers.models": f'{_PROVIDER}[[providers.models]]\nid = "m"\n{line}',
-    }.get(table, f"[{table}]\n{line}")
-    text = re.sub(rf"(?m)^{setting.name} = .*\n(?=(?:.*\n)*{setting.name} = )", "", own) if setting.is_required else own
-    loaded = load(text, file="file.toml", env={"SATISFICE_TOKEN": "t", "OPENROUTER_API_KEY": "k"}, base=tmp_path)
+    (tmp_path / "my-ca.pem").write_text("-----BEGIN CERTIFICATE-----")
+    lines = {**_NEEDED.get(table, {}), setting.name: setting.shown.replace("/etc/ssl/", "")}
+    text = "".join(f"{name} = {value}\n" for name, value in lines.items())
+    above = _PROVIDER if table == "providers.models" else ""
+    header = next(each.header for each in TABLES if each.name == table)
+    env = {"SATISFICE_TOKEN": "t", "OPENROUTER_API_KEY": "k"}
+    loaded = load(f"{above}{header}\n{text}", file="file.toml", env=env, base=tmp_path)
 
     assert {found.code for found in loaded.problems} <= {Code.UNPRICED_MODEL, Code.INCOMPLETE_PRICE}
 

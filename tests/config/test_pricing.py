@@ -77,7 +77,7 @@ def test_a_missing_rate_is_noted_once_for_all_models() -> None:
     model = '[[providers.models]]\nid = "n"\ninput_usd_per_mtok = 1\noutput_usd_per_mtok = 1\n'
 
     assert [Code.MISSING_RATE] == _codes(
-        _HEAD.replace('[[providers.models]]\nid = "m"\n', model + model.replace("n", "o", 1))
+        _HEAD.replace('[[providers.models]]\nid = "m"\n', model + model.replace('"n"', '"o"'))
     )
 
 

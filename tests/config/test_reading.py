@@ -133,7 +133,7 @@ def test_no_message_about_a_secret_repeats_it(value: str) -> None:
 
 def test_a_place_has_a_line() -> None:
     text = "[tree]\n\ncount = 1"
-    reader = Reader(locate(text), Report("file.toml"), Around({}, Path()))
+    reader = Reader(locate(text), Report("file.toml"), around=Around({}, Path()))
 
     assert 3 == reader.line_of(("tree", "count"))
 
@@ -141,8 +141,8 @@ def test_a_place_has_a_line() -> None:
 def _read(text: str) -> tuple[Entry[_Tree], tuple[Entry[_Leaf], ...], tuple[Problem, ...]]:
     document: Mapping[str, object] = tomllib.loads(text, parse_float=Decimal)
     report = Report("file.toml", text.split("\n"))
-    reader = Reader(locate(text), report, Around({"KEY": "sk-1"}, Path()))
-    tree = reader.one(_TREE, reader.entry(_FILE, document, ()))
+    reader = Reader(locate(text), report, around=Around({"KEY": "sk-1"}, Path()))
+    tree = reader.one(_TREE, reader.file(_FILE, document))
     return tree, reader.many(_LEAVES, tree), report.problems
 
 

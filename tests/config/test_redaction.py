@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from satisfice.config.redaction import MASK, redact, redact_broken
-from satisfice.config.spans import Path, locate
+from satisfice.config.spans import KeyPath, locate
 
 
 def test_a_hidden_value_is_masked_and_all_else_keeps_its_column() -> None:
@@ -63,6 +63,8 @@ def test_no_secret_survives_whatever_is_in_it(secret: str) -> None:
         ("correcthorsebatterystaple", "…"),
         ("[server] sk-live-12345", "[server] …"),
         ("port = sk-live-12345", "port = …"),
+        ('["sk-live-12345", "sk"]', '["…            ", "sk"]'),
+        ('sk-live-12345"""port = 1', '…            """port = 1'),
         ("hello world", "hello world"),
         ("port = 1 # sk-1", "port = 1"),
     ],
@@ -75,5 +77,5 @@ def _redact(text: str) -> list[str]:
     return redact(locate(text), tomllib.loads(text), hides=_hides)
 
 
-def _hides(path: Path, value: object) -> bool:
+def _hides(path: KeyPath, value: object) -> bool:
     return "key" in path and value != 1

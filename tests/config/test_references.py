@@ -155,7 +155,7 @@ def test_certificates_that_are_none_are_refused(tmp_path: Path, name: str) -> No
         ("", False),
     ],
 )
-def test_all_but_a_reference_is_hidden(value: str, hidden: bool) -> None:  # noqa: FBT001
+def test_all_but_a_reference_is_hidden(value: str, *, hidden: bool) -> None:
     assert hidden == _TOKEN.hides(value)
     assert value == "plain" or not value or hidden != is_reference(value)
 

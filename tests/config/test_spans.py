@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from satisfice.config.spans import Path, Span, locate
+from satisfice.config.spans import KeyPath, Span, locate
 
 _KEYS = ["a", "b-1", "9", "true", '"c d"', "'e.f'", '"\\u00e9"', '"\\"#"', '""', "' '", '"模型"']
 _SCALARS = [
@@ -86,13 +86,14 @@ def _documents(draw: st.DrawFn) -> str:
 def test_every_key_and_value_that_tomllib_finds_is_located(text: str) -> None:
     spans = locate(text)
     document = tomllib.loads(text)
-    names = [path for path in _paths(document) if isinstance(path[-1], str)]
+    names = [path for path, _ in _walk(document) if isinstance(path[-1], str)]
 
     assert set(names) == set(spans.keys)
     assert [path[-1] for path in names] == [_key(text, spans.keys[path]) for path in names]
-    for path, value in _leaves(document):
-        start, stop = spans.values[path]
-        assert value == tomllib.loads(f"value = {text[start:stop]}")["value"]
+    for path, value in _walk(document):
+        if not isinstance(value, dict | list):
+            start, stop = spans.values[path]
+            assert value == tomllib.loads(f"value = {text[start:stop]}")["value"]
 
 
 @given(_documents())
@@ -120,7 +121,7 @@ def test_without_its_comments_a_text_means_the_same(text: str) -> None:
         (("nowhere",), Span(1, 1, 0), Span(1, 1, 0)),
     ],
 )
-def test_a_place_is_told_as_line_column_and_length(path: Path, key: Span, value: Span) -> None:
+def test_a_place_is_told_as_line_column_and_length(path: KeyPath, key: Span, value: Span) -> None:
     """A value of several lines ends with the first; what isn't there is at what is around it."""
     text = '[server]\n  port = 80\n[[list]]\na = 1\n[[list]]\ntext = """one\ntwo"""\n"deep".er = 5'
 
@@ -132,25 +133,17 @@ def test_a_text_that_is_not_toml_is_refused() -> None:
         locate("a = ]")
 
 
-def _paths(value: object, path: Path = ()) -> Iterator[Path]:
+def _walk(value: object, path: KeyPath = ()) -> Iterator[tuple[KeyPath, object]]:
+    """Everything in a document, with its path."""
     if path:
-        yield path
+        yield path, value
     match value:
         case dict():
             for name, each in value.items():
-                yield from _paths(each, (*path, name))
+                yield from _walk(each, (*path, name))
         case list():
             for number, each in enumerate(value):
-                yield from _paths(each, (*path, number))
-
-
-def _leaves(document: dict[str, object]) -> Iterator[tuple[Path, object]]:
-    for path in _paths(document):
-        value: object = document
-        for part in path:
-            value = value[part]  # type: ignore[index]
-        if not isinstance(value, dict | list):
-            yield path, value
+                yield from _walk(each, (*path, number))
 
 
 def _key(text: str, extent: tuple[int, int]) -> str:

@@ -29,7 +29,7 @@ from satisfice.config.syntax import explain
         ("[[t]]\n[t] # again", Span(2, 1, 3), "this table is already there"),
         ('a = "x\nb = 1', Span(1, 7, 1), "this text is never closed"),
         ("a = 'x", Span(1, 7, 1), "this text is never closed"),
-        ('a = "C:\\temp\\x"', Span(1, 13, 2), "this text has a backslash that means nothing"),
+        ('a = "C:\\temp\\x"', Span(1, 13, 3), "this text has a backslash that means nothing"),
         ("a = 1 b = 2", Span(1, 7, 1), "something more follows the setting"),
         ("[t", Span(1, 3, 1), "this header is never closed"),
         ("[[t]\n", Span(1, 4, 1), "this header is never closed"),

@@ -30,6 +30,8 @@ class Peer:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
+        self.over = asyncio.Event()
+        """Set when its play has ended, at the latest because the client has left."""
 
     async def head(self) -> bytes:
         """The head of the next request."""
@@ -49,9 +51,8 @@ class Peer:
 
     async def left(self) -> None:
         """Return when the client has closed the connection, whatever it still sends."""
-        with contextlib.suppress(ConnectionError):
-            while await self._reader.read(65536):
-                pass
+        while await self._reader.read(65536):
+            pass
 
     def reset(self) -> None:
         """Close without a good-bye."""
@@ -124,6 +125,7 @@ class RawUpstream:
     async def _serve(self, peer: Peer) -> None:
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
             await self._play(peer)
+        peer.over.set()
         await peer.close()
 
 

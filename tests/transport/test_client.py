@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TypeVar
 
 import pytest
-from typing import TypeVar
 
 from satisfice.core.clock import ManualClock
 from satisfice.core.errors import Break, Broken
 from satisfice.core.secrets import Secret
-from satisfice.ports import Answer, Endpoint, Sending, Timeouts
+from satisfice.ports import Endpoint, Sending, Timeouts
 from satisfice.transport.client import HTTPTransport
 from tests.transport.raw_upstream import OK, SENDING, Peer, RawUpstream, an_endpoint, answering
 
@@ -142,15 +142,12 @@ async def test_pump_stops_when_the_sink_has_enough_and_loses_nothing(transport: 
 
 
 async def test_what_a_sink_raises_comes_out_of_pump_and_ends_the_answer(transport: HTTPTransport) -> None:
-    left = asyncio.Event()
-
     async def play(peer: Peer) -> None:
         await peer.request()
         await peer.send(_STREAM)
         await go_on.wait()
         await peer.send(b"1\r\na\r\n")
         await peer.left()
-        left.set()
 
     def sink(_: bytes) -> bool:
         raise LookupError("a bug")
@@ -162,7 +159,7 @@ async def test_what_a_sink_raises_comes_out_of_pump_and_ends_the_answer(transpor
         go_on.set()
 
         assert "a bug" == str(await pumping)
-        await left.wait()
+        await upstream.peers[0].over.wait()
 
 
 async def test_a_large_answer_waits_for_a_late_reader_and_is_whole(transport: HTTPTransport) -> None:
@@ -182,19 +179,16 @@ async def test_a_large_answer_waits_for_a_late_reader_and_is_whole(transport: HT
 
 
 async def test_a_body_over_the_limit_is_dropped(transport: HTTPTransport) -> None:
-    left = asyncio.Event()
-
     async def play(peer: Peer) -> None:
         await peer.request()
         await peer.send(_STREAM, b"4\r\nabcd\r\n")
         await peer.left()
-        left.set()
 
     async with RawUpstream(play) as upstream:
         answer = await transport.open(an_endpoint(upstream), SENDING)
 
         assert Break.TOO_LARGE is await _broken(answer.read(3))
-        await left.wait()
+        await upstream.peers[0].over.wait()
 
 
 # Keeping connections.
@@ -268,8 +262,6 @@ async def test_there_is_no_retry_after_a_byte_of_an_answer(transport: HTTPTransp
 
 @pytest.mark.parametrize("then", [b"", b"HTTP/1.1 200 OK\r\n"], ids=["closed", "spoke unasked"])
 async def test_a_waiting_connection_that_is_closed_or_speaks_is_dropped(transport: HTTPTransport, then: bytes) -> None:
-    left = asyncio.Event()
-
     async def play(peer: Peer) -> None:
         await peer.request()
         await peer.send(OK)
@@ -280,7 +272,6 @@ async def test_a_waiting_connection_that_is_closed_or_speaks_is_dropped(transpor
             else:
                 await peer.close()
             await peer.left()
-            left.set()
         await peer.left()
 
     go_on = asyncio.Event()
@@ -288,7 +279,7 @@ async def test_a_waiting_connection_that_is_closed_or_speaks_is_dropped(transpor
         endpoint = an_endpoint(upstream)
         await _body(transport, endpoint)
         go_on.set()
-        await left.wait()
+        await upstream.peers[0].over.wait()
 
         assert b"hi" == await _body(transport, endpoint)
         assert 2 == len(upstream.peers)
@@ -357,45 +348,36 @@ async def test_an_answer_kept_for_longer_has_no_hold_on_the_next_one(transport: 
 
 
 async def test_a_closed_answer_that_goes_on_and_on_is_dropped(transport: HTTPTransport) -> None:
-    left = asyncio.Event()
-
     async def play(peer: Peer) -> None:
         await peer.request()
         await peer.send(_STREAM, *[b"8000\r\n%b\r\n" % bytes(0x8000)] * 4)
         await peer.left()
-        left.set()
 
     async with RawUpstream(play) as upstream:
         (await transport.open(an_endpoint(upstream), SENDING)).close()
-        await left.wait()
+        await upstream.peers[0].over.wait()
 
 
 async def test_a_closed_answer_that_falls_silent_is_dropped(transport: HTTPTransport, clock: ManualClock) -> None:
-    left = asyncio.Event()
-
     async def play(peer: Peer) -> None:
         await peer.request()
         await peer.send(_STREAM)
         await peer.left()
-        left.set()
 
     async with RawUpstream(play) as upstream:
         (await transport.open(an_endpoint(upstream), SENDING)).close()
         transport.watch.tick()
         clock.advance(1.0)
         transport.watch.tick()
-        await left.wait()
+        await upstream.peers[0].over.wait()
 
 
 @pytest.mark.parametrize("act", ["abort", "cancel chunk", "cancel pump", "cancel read"])
 async def test_an_answer_given_up_tells_the_upstream_at_once(transport: HTTPTransport, act: str) -> None:
-    left = asyncio.Event()
-
     async def play(peer: Peer) -> None:
         await peer.request()
         await peer.send(_STREAM)
         await peer.left()
-        left.set()
 
     async with RawUpstream(play) as upstream:
         answer = await transport.open(an_endpoint(upstream), SENDING)
@@ -408,25 +390,24 @@ async def test_an_answer_given_up_tells_the_upstream_at_once(transport: HTTPTran
             answer.abort()
         else:
             await _cancelled(waits[act]())
-        await left.wait()
+        await upstream.peers[0].over.wait()
 
         assert Break.CUT is await _broken(answer.chunk())
 
 
 async def test_cancelling_open_drops_the_connection(transport: HTTPTransport) -> None:
-    asked, left = asyncio.Event(), asyncio.Event()
+    asked = asyncio.Event()
 
     async def play(peer: Peer) -> None:
         await peer.request()
         asked.set()
         await peer.left()
-        left.set()
 
     async with RawUpstream(play) as upstream, asyncio.TaskGroup() as tasks:
         opening = tasks.create_task(transport.open(an_endpoint(upstream), SENDING))
         await asked.wait()
         opening.cancel()
-        await left.wait()
+        await upstream.peers[0].over.wait()
 
 
 # Ends, good and bad.
@@ -628,8 +609,6 @@ async def test_no_time_left_means_no_connection(transport: HTTPTransport, clock:
 
 
 async def test_an_equal_endpoint_shares_connections_and_a_changed_one_closes_them(transport: HTTPTransport) -> None:
-    left = asyncio.Event()
-
     async def play(peer: Peer) -> None:
         await peer.request()
         await peer.send(OK)
@@ -637,13 +616,12 @@ async def test_an_equal_endpoint_shares_connections_and_a_changed_one_closes_the
             await peer.request()
             await peer.send(OK)
             await peer.left()
-            left.set()
         await peer.left()
 
     async with RawUpstream(play) as upstream:
         for endpoint in (an_endpoint(upstream), an_endpoint(upstream), an_endpoint(upstream, key=Secret("sk-new"))):
             await _body(transport, endpoint)
-        await left.wait()
+        await upstream.peers[0].over.wait()
 
         assert 2 == len(upstream.peers)
 
@@ -653,13 +631,10 @@ async def test_an_address_that_is_none_breaks(transport: HTTPTransport) -> None:
 
 
 async def test_aclose_closes_what_works_and_what_waits(transport: HTTPTransport) -> None:
-    left = asyncio.Queue[None]()
-
     async def play(peer: Peer) -> None:
         await peer.request()
         await peer.send(_STREAM if peer is upstream.peers[0] else OK)
         await peer.left()
-        left.put_nowait(None)
 
     async with RawUpstream(play) as upstream:
         endpoint = an_endpoint(upstream)
@@ -669,8 +644,8 @@ async def test_aclose_closes_what_works_and_what_waits(transport: HTTPTransport)
 
         assert Break.CUT is await _broken(working.read(_LIMIT))
         assert Break.CUT is await _broken(transport.open(endpoint, SENDING))
-        for _ in upstream.peers:
-            await left.get()
+        for peer in upstream.peers:
+            await peer.over.wait()
 
 
 async def _body(transport: HTTPTransport, endpoint: Endpoint) -> bytes:

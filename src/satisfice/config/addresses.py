@@ -72,7 +72,7 @@ class Address(Kind):
 
     def hides(self, value: str) -> bool:
         """Whether it may hold a password or a token."""
-        return "@" in value or "?" in value
+        return bool(value) and not re.fullmatch(rf"{_PLAIN}(?:/[^?#@]*)?", value)
 
 
 def is_loopback(host: str) -> bool:
@@ -93,9 +93,11 @@ def check_proxy(address: str) -> None:
 
 def is_plain_proxy(address: str) -> bool:
     """Does this address hold no password?"""
-    return bool(re.fullmatch(r"[a-z0-9]+://[A-Za-z0-9.:\[\]-]*/?", address))
+    return bool(re.fullmatch(rf"{_PLAIN}/?", address))
 
 
+# A host and a port; where a colon is followed by other than a port, a password may be meant.
+_PLAIN: Final = r"(?:[a-z0-9]+://)?(?:\[[0-9a-fA-F:.]*\]|[A-Za-z0-9._-]*)(?::[0-9]{1,5})?"
 _PROXIES: Final = ("http", "socks5", "socks5h")
 _CALLS: Final = ("/chat/completions", "/completions", "/responses", "/embeddings", "/models")
 _NAME: Final = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?:\.(?!-)[A-Za-z0-9-]{1,63})*")

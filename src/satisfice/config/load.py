@@ -15,8 +15,7 @@ from satisfice.config.reading import Reader
 from satisfice.config.redaction import redact, redact_broken
 from satisfice.config.references import Around, is_reference
 from satisfice.config.schema import TABLES, Config, setting_at
-from satisfice.config.spans import Path as KeyPath
-from satisfice.config.spans import Span, locate
+from satisfice.config.spans import KeyPath, Span, locate
 from satisfice.config.syntax import explain
 from satisfice.config.values import decimal_of
 
@@ -40,9 +39,9 @@ def load(text: str, *, file: str, env: Mapping[str, str], base: Path) -> Loaded:
         document = tomllib.loads(text, parse_float=_number)
         spans = locate(text)
     except (ValueError, RecursionError) as error:
-        return _broken(text, file, Code.SYNTAX, explain(error, text))
+        return _broken(text, file, code=Code.SYNTAX, explained=explain(error, text))
     report = Report(file, redact(spans, document, hides=_hides))
-    config = assemble(document, Reader(spans, report, Around(env, base)))
+    config = assemble(document, Reader(spans, report, around=Around(env, base)))
     failed = any(problem.severity is Severity.ERROR for problem in report.problems)
     return Loaded(None if failed else config, report.problems)
 
@@ -54,14 +53,15 @@ def read(path: Path, env: Mapping[str, str]) -> Loaded:
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
         hint = "name another with --config, or let `satisfice init` write one"
-        return _broken("", str(path), Code.UNREADABLE, (NOWHERE, f"the file can't be read: {reason}", hint))
+        explained = (NOWHERE, f"the file can't be read: {reason}", hint)
+        return _broken("", str(path), code=Code.UNREADABLE, explained=explained)
     try:
         text = content.decode()
     except UnicodeDecodeError as error:
         before = content[: error.start].decode()
         line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
         explained = (Span(line, column, 1), "this is not UTF-8", _encoding_hint(content))
-        return _broken(content.decode(errors="replace"), str(path), Code.ENCODING, explained)
+        return _broken(content.decode(errors="replace"), str(path), code=Code.ENCODING, explained=explained)
     return load(text, file=str(path), env=env, base=path.parent)
 
 
@@ -90,16 +90,16 @@ def default_config() -> Config:
 
 
 _VARIABLE: Final = "SATISFICE_CONFIG"
-_TABLE_NAMES: Final = {table.name for table in TABLES}
+_TABLE_NAMES: Final = frozenset(table.name for table in TABLES)
 _USER_FILE: Final = Path("satisfice", "config.toml")
-_HARMLESS: Final = {
+_HARMLESS: Final = frozenset(
     name
     for table in TABLES
     for name in (table.key, *(each.name for each in table.settings if not each.kind.may_be_secret))
-}
+)
 
 
-def _broken(text: str, file: str, code: Code, explained: tuple[Span, str, str]) -> Loaded:
+def _broken(text: str, file: str, *, code: Code, explained: tuple[Span, str, str]) -> Loaded:
     span, message, hint = explained
     report = Report(file, redact_broken(text, _HARMLESS))
     report.add(code, span, message=message, hint=hint)

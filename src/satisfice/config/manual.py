@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Final
 
@@ -82,7 +82,7 @@ def _rows(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 _PART: Final = re.compile(r"(<!-- made: (.+?) -->\n).*?(\n<!-- end -->)", re.DOTALL)
-_MAKERS: Final[dict[str, Callable[[], str]]] = {
+_MAKERS: Final[Mapping[str, Callable[[], str]]] = {
     **{table.name: partial(_reference, table) for table in TABLES},
     "codes": _codes,
     "example": lambda: f"```toml\n{example()}```",

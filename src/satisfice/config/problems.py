@@ -24,33 +24,33 @@ class Severity(Enum):
 
 
 class Code(Enum):
-    """The kinds of problems; each has a name that stays, and a paragraph in docs/configuration.md."""
+    """The kinds of problems; each has a label that stays, and is explained in docs/configuration.md."""
 
-    BAD_REFERENCE = "bad-reference", "A secret is named in a way that leads nowhere."
-    BAD_TYPE = "bad-type", "A value is of the wrong kind: a text instead of a number, a table instead of a list."
-    BAD_VALUE = "bad-value", "A value is of the right kind, but not one that the setting can have."
-    CA_FILE = "ca-file", "The certificates to trust can't be read."
-    CONFLICT = "conflict", "Two settings contradict each other."
-    DUPLICATE = "duplicate", "Two providers, or two models of a provider, have the same name."
-    ENCODING = "encoding", "The file isn't UTF-8."
-    INCOMPLETE_PRICE = "incomplete-price", "A model has an input price or an output price, but not both."
-    KEY_FILE = "key-file", "The file that should hold a secret can't be read."
-    KEY_FILE_MODE = "key-file-mode", "Others than its owner may read the file that holds a secret."
-    MISSING_KEY = "missing-key", "A setting without a default is missing."
-    MISSING_RATE = "missing-rate", "A price is in dollars, and nothing says what a bitcoin costs."
-    MISSING_VARIABLE = "missing-variable", "The environment variable that should hold a secret isn't set."
-    MIXED_UNITS = "mixed-units", "The prices of a model are partly in millisatoshi and partly in dollars."
-    OPEN_TO_NETWORK = "open-to-network", "Other machines could use the gateway, and spend its money, without a token."
-    SYNTAX = "syntax", "The file isn't TOML."
-    UNKNOWN_KEY = "unknown-key", "The file has a key or a table that means nothing there."
-    UNREADABLE = "unreadable", "The file itself can't be read."
-    LITERAL_SECRET = "literal-secret", "A secret stands in the file itself.", Severity.WARNING
-    NO_MODELS = "no-models", "A provider offers nothing.", Severity.WARNING
-    UNPRICED_MODEL = "unpriced-model", "It isn't known what a model costs.", Severity.WARNING
-    UNREACHABLE_TIMEOUT = "unreachable-timeout", "A timeout is longer than the whole call may take.", Severity.WARNING
+    BAD_REFERENCE = "A secret is named in a way that leads nowhere."
+    BAD_TYPE = "A value is of the wrong kind: a text instead of a number, a table instead of a list."
+    BAD_VALUE = "A value is of the right kind, but not one that the setting can have."
+    CA_FILE = "The certificates to trust can't be read."
+    CONFLICT = "Two settings contradict each other."
+    DUPLICATE = "Two providers, or two models of a provider, have the same name."
+    ENCODING = "The file isn't UTF-8."
+    INCOMPLETE_PRICE = "A model has an input price or an output price, but not both."
+    KEY_FILE = "The file that should hold a secret can't be read."
+    KEY_FILE_MODE = "Others than its owner may read the file that holds a secret."
+    MISSING_KEY = "A setting without a default is missing."
+    MISSING_RATE = "A price is in dollars, and nothing says what a bitcoin costs."
+    MISSING_VARIABLE = "The environment variable that should hold a secret isn't set."
+    MIXED_UNITS = "The prices of a model are partly in millisatoshi and partly in dollars."
+    OPEN_TO_NETWORK = "Other machines could use the gateway, and spend its money, without a token."
+    SYNTAX = "The file isn't TOML."
+    UNKNOWN_KEY = "The file has a key or a table that means nothing there."
+    UNREADABLE = "The file itself can't be read."
+    LITERAL_SECRET = "A secret stands in the file itself.", Severity.WARNING
+    NO_MODELS = "A provider offers nothing.", Severity.WARNING
+    UNPRICED_MODEL = "It isn't known what a model costs.", Severity.WARNING
+    UNREACHABLE_TIMEOUT = "A timeout is longer than the whole call may take.", Severity.WARNING
 
-    def __init__(self, label: str, meaning: str, severity: Severity = Severity.ERROR) -> None:
-        self.label = label
+    def __init__(self, meaning: str, severity: Severity = Severity.ERROR) -> None:
+        self.label = self.name.lower().replace("_", "-")
         self.meaning = meaning
         self.severity = severity
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from typing import Final
 
-from satisfice.config.spans import Extent, Path, Spans
+from satisfice.config.spans import Extent, KeyPath, Spans
 
 __all__ = ["MASK", "redact", "redact_broken"]
 
@@ -20,7 +20,7 @@ MASK: Final = '"…"'
 """What is shown for a secret."""
 
 
-def redact(spans: Spans, document: object, *, hides: Callable[[Path, object], bool]) -> list[str]:
+def redact(spans: Spans, document: object, *, hides: Callable[[KeyPath, object], bool]) -> list[str]:
     """The lines without comments, and with a mask for each value that is to be hidden."""
     hidden = [(spans.values[path], MASK) for path, value in _leaves(document) if hides(path, value)]
     return _lines(_blot(spans.text, [*hidden, *((extent, "") for extent in spans.comments)]))
@@ -33,22 +33,28 @@ def redact_broken(text: str, harmless: AbstractSet[str]) -> list[str]:
 
 # With an equals sign, or as YAML and JSON have it; not the colon of an address or a drive.
 _KEY: Final = re.compile(r"([A-Za-z0-9_-]+)(?:[\"']?[ \t]*=|[\"'][ \t]*:|[ \t]*:(?=\s))")
-_HEADER: Final = re.compile(r"\s*\[{1,2}[\w.\"' -]*\]{0,2}")
+_HEADER: Final = re.compile(r"\s*\[{1,2}[\w. -]*\]{0,2}")
 _LIKE_A_SECRET: Final = re.compile(r"(?=[^\s\"']{16}|(?=[^\s\"']{7})[^\s\"']*\d)[^\s\"']+")
 
 
 def _redact_line(line: str, harmless: AbstractSet[str]) -> str:
     line = line.partition(" #")[0]
     header = _HEADER.match(line)
-    shown = header.end() if header else 0
-    for key in _KEY.finditer(line, shown):
-        shown = key.end()
+    at = header.end() if header else 0
+    shown = line[:at]
+    for key in _KEY.finditer(line, at):
+        shown += _without_secrets(line[at : key.start()]) + key[0]
+        at = key.end()
         if key[1] not in harmless:
-            return f"{line[:shown]} …"
-    return line[:shown] + _LIKE_A_SECRET.sub("…", line[shown:])
+            return f"{shown} …"
+    return shown + _without_secrets(line[at:]).rstrip()
 
 
-def _leaves(value: object, path: Path = ()) -> Iterator[tuple[Path, object]]:
+def _without_secrets(text: str) -> str:
+    return _LIKE_A_SECRET.sub(lambda word: "…".ljust(len(word[0])), text)
+
+
+def _leaves(value: object, path: KeyPath = ()) -> Iterator[tuple[KeyPath, object]]:
     """Every value that isn't a table or a list."""
     match value:
         case dict():

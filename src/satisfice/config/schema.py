@@ -14,7 +14,7 @@ import msgspec
 from satisfice.catalog.offers import Offer
 from satisfice.config.addresses import Address, Host, check_proxy, is_plain_proxy
 from satisfice.config.references import Certificates, Sealed, check_token
-from satisfice.config.spans import Path
+from satisfice.config.spans import KeyPath
 from satisfice.config.tables import Setting, Table
 from satisfice.config.values import Flag, Number, Text, Usd, Whole, slug
 from satisfice.core.amounts import UsdPerBtc
@@ -119,17 +119,22 @@ class RoutingConfig(msgspec.Struct, frozen=True, kw_only=True):
     ] = None
     retry_ratio: Annotated[
         float,
-        Setting(
-            Number(0, 10), "Retries that each call adds to the budget all calls share, so that retries can't flood."
-        ),
+        Setting(Number(0, 10), "Retries that each call that succeeds adds to the budget that all calls share."),
     ] = 0.2
     retry_reserve: Annotated[
-        float, Setting(Number(0, 1_000), "Retries a second that are allowed however few calls there are.")
+        float, Setting(Number(0, 1_000), "Retries a second that are added to it in any case, for quiet times.")
     ] = 5.0
     backoff_initial: Annotated[
-        float, Setting(Number(0, 3_600, "seconds"), "Seconds before an offer is tried again; they double each time.")
+        float,
+        Setting(
+            Number(0, 3_600, "seconds"),
+            "The longest first pause before an offer is tried again, in seconds; it doubles each time, "
+            "and the real pause is a random part of it.",
+        ),
     ] = 0.25
-    backoff_max: Annotated[float, Setting(Number(0, 3_600, "seconds"), "The longest such pause, in seconds.")] = 8.0
+    backoff_max: Annotated[
+        float, Setting(Number(0, 3_600, "seconds"), "What that bound doubles up to, in seconds.")
+    ] = 8.0
 
 
 class ProviderTable(msgspec.Struct, frozen=True, kw_only=True):
@@ -165,7 +170,7 @@ class ProviderTable(msgspec.Struct, frozen=True, kw_only=True):
     proxy: Annotated[
         Secret | None,
         Setting(
-            Sealed("an http://, socks5:// or socks5h:// address", check_proxy, is_plain_proxy),
+            Sealed("an http://, socks5:// or socks5h:// address, or a reference to one", check_proxy, is_plain_proxy),
             "Reach it through this proxy; `socks5h` leaves name look-up to the proxy, as Tor needs.",
             example='"socks5h://127.0.0.1:9050"',
             otherwise="what the environment says (`HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`)",
@@ -319,7 +324,7 @@ TABLES: Final = (SERVER, RATES, ROUTING, PROVIDERS, MODELS)
 """Every table, in the order of the reference page."""
 
 
-def setting_at(path: Path) -> Setting | None:
+def setting_at(path: KeyPath) -> Setting | None:
     """The setting that a place of the file belongs to, if there is one."""
     names = [name for name in path if isinstance(name, str)]
     table = next((each for each in TABLES if each.name == ".".join(names[:-1])), None)

@@ -19,9 +19,9 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
-__all__ = ["Extent", "Path", "Span", "Spans", "locate"]
+__all__ = ["Extent", "KeyPath", "Span", "Spans", "locate"]
 
-Path = tuple[str | int, ...]
+KeyPath = tuple[str | int, ...]
 """Names of tables and keys and, in arrays, numbers from 0, as one would index what `tomllib.loads` returns."""
 
 Extent = tuple[int, int]
@@ -45,7 +45,7 @@ class Spans:
     __slots__ = ("_lines", "comments", "keys", "text", "values")
 
     def __init__(
-        self, text: str, keys: Mapping[Path, Extent], *, values: Mapping[Path, Extent], comments: Sequence[Extent]
+        self, text: str, keys: Mapping[KeyPath, Extent], *, values: Mapping[KeyPath, Extent], comments: Sequence[Extent]
     ) -> None:
         """Take what was found in the text."""
         self.text = text
@@ -57,12 +57,12 @@ class Spans:
         """From the `#` to the end of the line."""
         self._lines = [0, *(match.end() for match in re.finditer("\n", text))]
 
-    def key(self, path: Path) -> Span:
+    def key(self, path: KeyPath) -> Span:
         """Where the last name of the path stands; for an element of an array, the element; else what is around it."""
         found = self._nearest(path)
         return self.span(self.keys.get(found) or self.values.get(found) or (0, 0))
 
-    def value(self, path: Path) -> Span:
+    def value(self, path: KeyPath) -> Span:
         """Where the value stands; for a table without a header of its own, its name; else what is around it."""
         found = self._nearest(path)
         return self.span(self.values.get(found) or self.keys.get(found) or (0, 0))
@@ -74,7 +74,7 @@ class Spans:
         end = self.text.find("\n", start)
         return Span(line, start - self._lines[line - 1] + 1, min(stop, len(self.text) if end < 0 else end) - start)
 
-    def _nearest(self, path: Path) -> Path:
+    def _nearest(self, path: KeyPath) -> KeyPath:
         while path and path not in self.keys and path not in self.values:
             path = path[:-1]
         return path
@@ -106,23 +106,23 @@ class _Locator:
     """Goes through the text once, from left to right."""
 
     def __init__(self, text: str) -> None:
-        self.keys: dict[Path, Extent] = {}
-        self.values: dict[Path, Extent] = {}
+        self.keys: dict[KeyPath, Extent] = {}
+        self.values: dict[KeyPath, Extent] = {}
         self.comments: list[Extent] = []
         self._text = text
         self._at = 0
-        self._tables: dict[Path, int] = {}
+        self._tables: dict[KeyPath, int] = {}
         """How many elements each list of tables has so far."""
 
     def document(self) -> None:
-        table: Path = ()
+        table: KeyPath = ()
         while self._skip() < len(self._text):
             if self._text[self._at] == "[":
                 table = self._header()
             else:
                 self._pair(table)
 
-    def _header(self) -> Path:
+    def _header(self) -> KeyPath:
         start = self._at
         is_list = self._text.startswith("[[", start)
         self._at += 2 if is_list else 1
@@ -135,12 +135,12 @@ class _Locator:
         self.values.setdefault(path, (start, self._at))
         return path
 
-    def _pair(self, table: Path) -> None:
+    def _pair(self, table: KeyPath) -> None:
         path = self._key(table)
         self._at += 1  # the equals sign
         self._value(path)
 
-    def _key(self, path: Path, *, through_lists: bool = False) -> Path:
+    def _key(self, path: KeyPath, *, through_lists: bool = False) -> KeyPath:
         """Read a dotted key; in headers, the name of a list of tables means its latest element."""
         while True:
             self._skip()
@@ -156,7 +156,7 @@ class _Locator:
                 return path
             self._at += 1
 
-    def _value(self, path: Path) -> None:
+    def _value(self, path: KeyPath) -> None:
         self._skip()
         start = self._at
         match self._text[start]:
@@ -170,14 +170,14 @@ class _Locator:
                 self._at = self._end_of(_SCALAR)
         self.values[path] = (start, self._at)
 
-    def _array(self, path: Path) -> None:
+    def _array(self, path: KeyPath) -> None:
         self._at += 1
         count = 0
         while not self._closes("]"):
             self._value((*path, count))
             count += 1
 
-    def _inline_table(self, path: Path) -> None:
+    def _inline_table(self, path: KeyPath) -> None:
         self._at += 1
         while not self._closes("}"):
             self._pair(path)

@@ -22,16 +22,15 @@ def explain(error: Exception, text: str) -> tuple[Span, str, str]:
     said = reported["said"]
     line = min(int(reported["line"] or len(lines)), len(lines))
     source = lines[line - 1]
-    column = int(reported["column"] or len(source) + 1)
-    if source[column - 1 : column] == ":":
-        return Span(line, column, 1), "a key and its value are joined by `=`", "write = instead of :"
-    if said == "Invalid value" and column > len(source):
-        return Span(line, column, 1), "a value is missing here", "write one, or close the bracket before it"
+    at = Span(line, int(reported["column"] or len(source) + 1), 1)
+    if source[at.column - 1 : at.column] == ":":
+        return at, "a key and its value are joined by `=`", "write = instead of :"
+    if said == "Invalid value" and at.column > len(source):
+        return at, "a value is missing here", "write one, or close the bracket before it"
     for pattern, message, hint in _KNOWN:
         if re.match(pattern, said):
-            is_about_name = said.startswith(("Cannot", "Duplicate"))
-            return _name(line, source) if is_about_name else _word(line, column, source), message, hint
-    return _word(line, column, source), f"{said[0].lower()}{said[1:]}", _SPECIFICATION
+            return _place(said, at, source=source), message, hint
+    return _word(at, source), f"{said[0].lower()}{said[1:]}", _SPECIFICATION
 
 
 _REPORTED: Final = re.compile(
@@ -65,14 +64,21 @@ _KNOWN: Final = (
 )
 
 
-def _word(line: int, column: int, source: str) -> Span:
+def _place(said: str, at: Span, *, source: str) -> Span:
+    if said.startswith(("Cannot", "Duplicate")):
+        return _name(at, source)
+    # Of a bad escape, the place behind it is reported.
+    return _word(at._replace(column=at.column - 2) if said.startswith("Unescaped") else at, source)
+
+
+def _word(at: Span, source: str) -> Span:
     """From the place to the end of the word."""
-    word = re.compile(r"[^\s,\]}#]*").match(source, column - 1)
-    return Span(line, column, len(word[0]) if word and word[0] else 1)
+    word = re.compile(r"[^\s,\]}#]*").match(source, at.column - 1)
+    return at._replace(length=len(word[0])) if word and word[0] else at
 
 
-def _name(line: int, source: str) -> Span:
-    """The key or the header that a line begins with."""
+def _name(at: Span, source: str) -> Span:
+    """The key or the header that the line begins with."""
     name = re.match(r"\s*(\[+[^\]]*\]*|[^=]*[^=\s])?", source)
     start, end = name.span(1) if name and name[1] else (0, 1)
-    return Span(line, start + 1, end - start)
+    return Span(at.line, start + 1, end - start)

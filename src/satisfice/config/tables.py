@@ -13,7 +13,7 @@ from satisfice.config.values import Kind
 
 __all__ = ["Setting", "Table"]
 
-Shape_co = TypeVar("Shape_co", bound=msgspec.Struct, covariant=True)
+_Shape_co = TypeVar("_Shape_co", bound=msgspec.Struct, covariant=True)
 
 
 @dataclass(frozen=True)
@@ -47,12 +47,12 @@ class Setting:
 
 
 @dataclass(frozen=True)
-class Table(Generic[Shape_co]):
+class Table(Generic[_Shape_co]):
     """One table of the file."""
 
     name: str
     """With dots; empty for the file itself."""
-    shape: type[Shape_co]
+    shape: type[_Shape_co]
     """What its settings are read into."""
     is_list: bool = False
     """Whether it may be there many times, under a header in double brackets."""

@@ -1,0 +1,156 @@
+"""Runs a gateway behind its sockets until it is told to stop, then lets the open calls end."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import math
+import signal
+import socket
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any, Final
+
+import uvicorn
+
+from satisfice.cli.events import Ready, Stopped, Stopping, called
+from satisfice.cli.listening import BACKLOG
+from satisfice.cli.log import Log, LogHandler
+from satisfice.config.schema import ServerConfig
+from satisfice.engine.gateway import Gateway
+from satisfice.server.app import App
+from satisfice.server.protocol import CallerProtocol
+
+__all__ = ["Host", "host", "run"]
+
+
+def run(main: Coroutine[Any, Any, int]) -> int:
+    """Run on the fastest loop there is."""
+    try:
+        import uvloop
+    except ImportError:  # there is none for Windows
+        return asyncio.run(main)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(main)
+
+
+async def host(
+    gateway: Gateway, settings: ServerConfig, sockets: list[socket.socket], *, log: Log, ready: Ready, is_demo: bool = False
+) -> None:
+    """Serve a started gateway until a signal; what happens is told to the log, `ready` as soon as it is true."""
+    clock = gateway.clock
+
+    def on_stopping() -> None:
+        open_calls = gateway.open_calls
+        log.tell(Stopping(time_ms=clock.unix_ms(), open_calls=open_calls, seconds=settings.drain_timeout))
+
+    gateway.on_call = lambda job, seen: log.tell(called(job, seen, now=clock.now(), unix_ms=clock.unix_ms()))
+    handler = LogHandler(log, clock)
+    logging.getLogger().addHandler(handler)
+    headers = [("x-satisfice-demo", "1")] if is_demo else []
+    server = Host(gateway, settings, on_ready=lambda: log.tell(ready), on_stopping=on_stopping, headers=headers)
+    await server.serve(sockets)
+    log.tell(Stopped(time_ms=clock.unix_ms(), cut_calls=server.cut_calls))
+    logging.getLogger().removeHandler(handler)
+
+
+class Host(uvicorn.Server):
+    """uvicorn's server, with an end of its own.
+
+    The first signal lets the open calls end, for as long as the settings say;
+    a second one, of either kind, cuts them off. Either way the process lives
+    to tell, and to exit with a code of its own.
+    """
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        settings: ServerConfig,
+        *,
+        on_ready: Callable[[], None],
+        on_stopping: Callable[[], None],
+        headers: Sequence[tuple[str, str]] = (),
+    ) -> None:
+        """`headers` are added to every response."""
+        app = App(gateway, access_token=settings.access_token, max_body=settings.max_body_mib << 20)
+        super().__init__(
+            uvicorn.Config(
+                app,
+                http=CallerProtocol,
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                log_level="critical",  # what matters is told by our own log
+                access_log=False,
+                proxy_headers=False,
+                server_header=False,
+                backlog=BACKLOG,
+                timeout_keep_alive=_KEEP_ALIVE,
+                timeout_graceful_shutdown=math.ceil(settings.drain_timeout),
+                headers=list(headers),
+            )
+        )
+        self._on_ready = on_ready
+        self._on_stopping = on_stopping
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._cut: set[asyncio.Task[None]] = set()
+
+    @property
+    def cut_calls(self) -> int:
+        """How many calls were not over in time."""
+        return len(self._cut)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take calls, and say so."""
+        self._loop = asyncio.get_running_loop()
+        await super().startup(sockets)
+        _spare_the_collector()
+        self._on_ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take no more calls, wait for those that are open, and cut off those that go on too long."""
+        self._on_stopping()
+        await super().shutdown(sockets)
+        self._cut_off()
+        if self._cut:
+            await asyncio.wait(self._cut, timeout=_LAST_WORDS)
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Not as uvicorn has it, which at the end sends itself each signal once more, and dies of it."""
+        before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - a signal handler's signature
+        """A signal to stop has come."""
+        if self.should_exit and self._loop is not None:
+            self.force_exit = True
+            self._loop.call_soon_threadsafe(self._cut_off)
+        self.should_exit = True
+
+    def _cut_off(self) -> None:
+        """End the open calls; each tells its caller that the answer is incomplete."""
+        for task in self.server_state.tasks:
+            self._cut.add(task)
+            if not task.cancelling():
+                task.cancel()
+
+
+_KEEP_ALIVE: Final = 75
+_LAST_WORDS: Final = 1.0
+
+
+def _spare_the_collector() -> None:
+    """What has been made so far lives as long as the process: to look at it again and again would only cost time.
+
+    Calls make few cycles, so a collection may wait until there is something to find.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 50, 50)

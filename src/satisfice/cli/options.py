@@ -1,0 +1,44 @@
+"""Options that several commands have, so that they are the same everywhere."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import click
+
+from satisfice.cli import render
+
+__all__ = ["as_json", "config", "from_demo", "model", "no_color", "provider", "read_no_color"]
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+def no_color(command: _Command) -> _Command:
+    """`--no-color`, after any command as well as before it."""
+    return click.option(
+        "--no-color", is_flag=True, expose_value=False, callback=read_no_color, help="No colour; as NO_COLOR=1."
+    )(command)
+
+
+def read_no_color(context: click.Context, _: click.Parameter, is_plain: bool) -> None:  # noqa: FBT001 - click's callback
+    """Obey the option, or the variable (https://no-color.org)."""
+    if is_plain or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        render.plain(context)
+
+
+config: Final = click.option(
+    "-c",
+    "--config",
+    "config_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The configuration; by default the first of ./satisfice.toml, ~/.config/satisfice/config.toml and "
+    "/etc/satisfice/config.toml that is there.",
+)
+as_json: Final = click.option("--json", "as_json", is_flag=True, help="One JSON object instead of text.")
+from_demo: Final = click.option("--demo", "from_demo", is_flag=True, help="Of the demo, instead of your providers.")
+model: Final = click.option("-m", "--model", metavar="MODEL", help="Only of this model.")
+provider: Final = click.option("--provider", metavar="NAME", help="Only of this provider.")

