@@ -81,7 +81,7 @@ def test_the_machine_needs_5_microseconds_for_a_call_that_goes_well() -> None:
     pacing = _pacing()
 
     def call() -> None:
-        machine = Call(3, pacing, 600.0)
+        machine = Call(3, pacing, expires_at=600.0)
         assert (Open(0, 0),) == machine.start(0.0)
         assert (Commit(0),) == machine.tell(Answered(0), 0.1)
         assert (Finish(0, is_complete=True),) == machine.tell(Ended(0), 0.2)
@@ -106,7 +106,7 @@ def test_a_call_that_goes_well_takes_26_microseconds_between_the_two_sockets() -
 
     async def call() -> None:
         for _ in range(_CALLS):
-            await gateway.answer(_DIALECT, _BODY, (), caller)
+            await gateway.answer(_DIALECT, _BODY, headers=(), downstream=caller)
         assert _ANSWER == caller.received
 
     with asyncio.Runner() as runner:
@@ -117,7 +117,7 @@ def test_a_call_that_goes_well_takes_26_microseconds_between_the_two_sockets() -
 
 def test_a_chunk_is_watched_in_1_microsecond() -> None:
     request = _DIALECT.parse(_BODY)
-    observer = StreamObserver(_DIALECT, request, _PRICE.cost)
+    observer = StreamObserver(_DIALECT, request, cost=_PRICE.cost)
     assert _CHUNK == observer.feed(_CHUNK)
 
     _keeps(1.0, lambda: observer.feed(_CHUNK))

@@ -16,6 +16,7 @@ __all__ = ["SDK", "node", "python"]
 
 _SCRIPTS = Path(__file__).parent / "clients"
 _LONGEST_LINE = 1 << 26
+_PATIENCE = 30.0
 
 
 def python() -> SDK:
@@ -72,12 +73,17 @@ class SDK:
         job |= {"base_url": gateway.url, "api_key": api_key, "retries": retries}
         answer = self._waiting[job["id"]] = asyncio.get_running_loop().create_future()
         self._process.stdin.write(json.dumps(job).encode() + b"\n")
-        return await answer
+        async with asyncio.timeout(_PATIENCE):
+            seen = await answer
+        assert "broken" not in seen, seen["broken"]
+        return seen
 
     async def _read(self) -> None:
         assert self._process.stdout is not None
         async for line in self._process.stdout:
             seen = json.loads(line)
-            self._waiting.pop(seen["id"]).set_result(seen)
+            answer = self._waiting.pop(seen["id"])
+            if not answer.done():  # whoever asked may have given up
+                answer.set_result(seen)
         for answer in self._waiting.values():
-            answer.set_exception(RuntimeError("the client's process has ended; see what it wrote"))
+            answer.cancel("the client's process has ended; see what it wrote")

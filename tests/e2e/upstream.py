@@ -28,6 +28,7 @@ STREAM = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encodi
 """The head of a stream."""
 END = b"0\r\n\r\n"
 """The end of a chunked body."""
+_PATIENCE = 20.0
 USAGE: Mapping[str, int] = {"prompt_tokens": 10, "completion_tokens": 2, "total_tokens": 12}
 
 
@@ -55,9 +56,10 @@ class Asked(NamedTuple):
 
     async def left(self) -> None:
         """Return when the gateway has closed the connection."""
-        with contextlib.suppress(ConnectionError):
-            while await self.reader.read(65_536):
-                pass
+        async with asyncio.timeout(_PATIENCE):
+            with contextlib.suppress(ConnectionError):
+                while await self.reader.read(65_536):
+                    pass
 
 
 Play = Callable[[Asked], Awaitable[None]]

@@ -54,6 +54,11 @@ class Peer:
         while await self._reader.read(65536):
             pass
 
+    def protocol(self) -> str | None:
+        """What TLS has agreed on."""
+        chosen: str | None = self._writer.get_extra_info("ssl_object").selected_alpn_protocol()
+        return chosen
+
     def reset(self) -> None:
         """Close without a good-bye."""
         sock: socket.socket = self._writer.get_extra_info("socket")
@@ -88,11 +93,13 @@ def answering(*pieces: bytes) -> Play:
 class RawUpstream:
     """Plays the same for each connection: `async with RawUpstream(answering(OK)) as upstream`."""
 
-    def __init__(self, play: Play, *, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, play: Play, *, host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None
+    ) -> None:
         self._play = play
         self._tls = tls
         self.host = host
-        self.port = 0
+        self.port = port
         self.peers: list[Peer] = []
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -103,7 +110,7 @@ class RawUpstream:
         return f"{'https' if self._tls else 'http'}://{host}:{self.port}/v1"
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._accept, self.host, 0, ssl=self._tls)
+        self._server = await asyncio.start_server(self._accept, self.host, self.port, ssl=self._tls)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 

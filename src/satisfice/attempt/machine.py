@@ -106,8 +106,6 @@ class DownstreamLeft(NamedTuple):
 Command = Open | Wake | Commit | Cancel | Fail | Finish
 Event = Answered | Broke | Ended | Woke | DownstreamLeft
 
-_PASSING = frozenset((Fault.UPSTREAM, Fault.CAPACITY))
-
 
 class Call:
     """One downstream call over ranked offers."""
@@ -127,7 +125,7 @@ class Call:
         "failures",
     )
 
-    def __init__(self, offers: int, pacing: Pacing, expires_at: float) -> None:
+    def __init__(self, offers: int, pacing: Pacing, *, expires_at: float) -> None:
         """A call that may use so many offers, ranked from 0, until `expires_at`."""
         self._offers = offers
         self._pacing = pacing
@@ -175,7 +173,7 @@ class Call:
             case Broke():
                 if event.attempt == self._winner:
                     return self._finish(is_complete=False)
-                return self._lost(event.attempt, event.outcome, now)
+                return self._lost(event, now)
             case Woke():
                 return () if self._winner is not None else self._woke(now)
             case DownstreamLeft():
@@ -184,10 +182,10 @@ class Call:
                 assert_never(never)
 
     def _commit(self, attempt: int) -> tuple[Command, ...]:
-        rank = self._open.pop(attempt, None)
-        if rank is None or self._winner is not None:
+        if self._winner is not None or attempt not in self._open:
             return ()
         self._winner = attempt
+        rank = self._open.pop(attempt)
         losers = self._cancel_all() if self._open else ()
         self._open[attempt] = rank
         return (*losers, Commit(attempt))
@@ -201,14 +199,15 @@ class Call:
         self._open.clear()
         return cancels
 
-    def _lost(self, attempt: int, outcome: Outcome, now: float) -> tuple[Command, ...]:
+    def _lost(self, news: Broke, now: float) -> tuple[Command, ...]:
+        attempt, outcome = news
         rank = self._open.pop(attempt, None)
         if rank is None:
             return ()
         self.failures.append((rank, outcome))
         if outcome.fault is Fault.CALLER or outcome.is_final:
             return self._fail()
-        if outcome.fault in _PASSING:
+        if outcome.fault.is_passing:
             self._resting[rank] = now + (outcome.retry_after or 0.0)
         if self._open:
             return ()  # A hedge is still running: it is the retry.
@@ -235,10 +234,9 @@ class Call:
         if self._retry is not None:
             rank, self._retry = self._retry, None
             del self._resting[rank]
-            return (self._open_at(rank),)
-        if self._fresh >= self._offers or self._attempts >= self._pacing.max_attempts:
-            return ()
-        if not self._pacing.budget.withdraw(now):
+            return (self._open_at(rank),) if now < self._expires_at else self._fail()
+        is_too_late = now >= self._expires_at or self._attempts >= self._pacing.max_attempts
+        if is_too_late or self._fresh >= self._offers or not self._pacing.budget.withdraw(now):
             return ()
         hedge = self._open_fresh()
         wait = self._pacing.hedge_after

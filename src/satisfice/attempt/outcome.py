@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from enum import Enum
 from typing import Final
@@ -39,6 +40,16 @@ class Fault(Enum):
     KEY = "key"
     """Our key is refused there: try elsewhere, tell the operator."""
 
+    @property
+    def is_passing(self) -> bool:
+        """Time may mend it: the same offer may answer later."""
+        return self in {Fault.UPSTREAM, Fault.CAPACITY}
+
+    @property
+    def is_operators(self) -> bool:
+        """It is between the operator and the provider; its status would tell the caller something untrue."""
+        return self in {Fault.FUNDS, Fault.KEY}
+
 
 class Outcome(msgspec.Struct, frozen=True, gc=False):
     """How a failed attempt ended."""
@@ -64,17 +75,17 @@ class _Said(msgspec.Struct):
 
 class _Body(msgspec.Struct):
     error: _Said | str | None = None
+    message: str | None = None
+    detail: str | None = None
 
 
 _body = msgspec.json.Decoder(_Body).decode
 _LONGEST_SAID: Final = 300
-_TIMEOUTS: Final = frozenset(
-    (Break.CONNECT_TIMEOUT, Break.FIRST_BYTE_TIMEOUT, Break.IDLE_TIMEOUT, Break.TOTAL_TIMEOUT)
-)
+_TIMEOUTS: Final = frozenset((Break.CONNECT_TIMEOUT, Break.FIRST_BYTE_TIMEOUT, Break.IDLE_TIMEOUT, Break.TOTAL_TIMEOUT))
 _OVERLOADED: Final = 529  # Anthropic's own (https://docs.anthropic.com/en/api/errors)
 # Some providers say with a 400 that it is the model, not the request, that they do not have.
 _MODEL_CODES: Final = frozenset(("model_not_found", "model_not_available", "unknown_model", "invalid_model"))
-_FAULTS: Final = {
+_FAULTS: Final[Mapping[int, Fault]] = {
     401: Fault.KEY,
     402: Fault.FUNDS,
     403: Fault.KEY,
@@ -89,7 +100,7 @@ _FAULTS: Final = {
 }
 
 
-def classify(status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes, *, unix_ms: int) -> Outcome:
+def classify(status: int, headers: Sequence[tuple[bytes, bytes]], *, body: bytes, unix_ms: int) -> Outcome:
     """What an error answer means; `unix_ms` is now, to read dates in `Retry-After`."""
     code, message = _said(body)
     wait = _retry_after(headers, unix_ms)
@@ -125,27 +136,28 @@ def summarise(failures: Sequence[tuple[str, Outcome]]) -> GatewayError:
         return UpstreamUnfunded(message)
     if all(outcome.fault is Fault.KEY for outcome in outcomes):
         return ConfigError(message, hint="Check the provider's key in the gateway's configuration.")
-    last = outcomes[-1]
-    if last.is_timeout:
+    # Of several, what may pass is told: the caller can ask again, which for a model that isn't there makes no sense.
+    told = next((outcome for outcome in reversed(outcomes) if outcome.fault.is_passing), outcomes[-1])
+    if told.is_timeout:
         return UpstreamTimeout(message)
-    return UpstreamFailed(message, status=last.status, retry_after=last.retry_after)
+    is_error = told.status is not None and told.status >= 400 and not told.fault.is_operators
+    return UpstreamFailed(message, status=told.status if is_error else None, retry_after=told.retry_after)
 
 
 def _quote(outcome: Outcome) -> str:
-    return f" ({outcome.said})" if outcome.said else ""
+    """Who refuses our key may quote it."""
+    return f" ({outcome.said})" if outcome.said and outcome.fault is not Fault.KEY else ""
 
 
 def _said(body: bytes) -> tuple[str | int | float | None, str | None]:
     """Code and message of an error body in any of the usual shapes; nothing of what is no such body."""
     try:
-        error = _body(body).error
+        read = _body(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None, None
-    if isinstance(error, str):
-        return None, error[:_LONGEST_SAID]
-    if error is None:
-        return None, None
-    return error.code, error.message[:_LONGEST_SAID] if error.message else None
+    error = _Said(read.error) if isinstance(read.error, str) else read.error or _Said()
+    message = error.message or read.message or read.detail
+    return error.code, message[:_LONGEST_SAID] if message else None
 
 
 def _retry_after(headers: Sequence[tuple[bytes, bytes]], unix_ms: int) -> float | None:
@@ -157,4 +169,5 @@ def _retry_after(headers: Sequence[tuple[bytes, bytes]], unix_ms: int) -> float 
         until = parsedate_to_datetime(value)
     except (ValueError, TypeError):
         return None
-    return max(0.0, until.timestamp() - unix_ms / 1_000)
+    # A date without a zone is in GMT, as all HTTP dates are, and not in the zone of this machine.
+    return max(0.0, until.replace(tzinfo=until.tzinfo or UTC).timestamp() - unix_ms / 1_000)

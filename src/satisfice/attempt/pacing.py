@@ -17,7 +17,7 @@ class Backoff:
 
     __slots__ = ("_chance", "_initial", "_maximum")
 
-    def __init__(self, initial: float, maximum: float, chance: Callable[[], float]) -> None:
+    def __init__(self, initial: float, maximum: float, *, chance: Callable[[], float]) -> None:
         """Bounds of the first and of any wait, in seconds; a source of numbers in [0, 1)."""
         self._initial = initial
         self._maximum = maximum

@@ -15,7 +15,12 @@ AUTO: Final = ModelId("auto")
 """The name for: whichever priced model is cheapest for this call."""
 
 
-def near_misses(name: str, known: Iterable[str], limit: int = 3) -> tuple[str, ...]:
-    """Known names that somebody who wrote this one may have meant, likeliest first."""
+_LONGEST: Final = 200
+
+
+def near_misses(name: str, known: Iterable[str], *, limit: int = 3) -> tuple[str, ...]:
+    """Known names that somebody who wrote this one may have meant, likeliest first; none for an endless one."""
+    if len(name) > _LONGEST:
+        return ()  # The comparison takes the square of the length, and a caller may send megabytes.
     folded = {each.casefold(): each for each in known}
     return tuple(folded[match] for match in get_close_matches(name.casefold(), folded, n=limit, cutoff=0.6))

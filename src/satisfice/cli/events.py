@@ -13,7 +13,7 @@ from satisfice.engine.driver import Seen
 __all__ = ["Called", "Event", "FailedAttempt", "Logged", "Looked", "Provider", "Ready", "Stopped", "Stopping", "called"]
 
 
-class _Told(msgspec.Struct, frozen=True, kw_only=True, tag_field="event"):
+class _Told(msgspec.Struct, frozen=True, tag_field="event"):
     time_ms: int
     """Milliseconds since 1970."""
 
@@ -50,6 +50,8 @@ class Looked(_Told, frozen=True, tag="looked"):
     providers: int
     silent: tuple[str, ...]
     """Providers that have not answered yet."""
+    absent: tuple[str, ...]
+    """What was looked for and not found: variables, and addresses on this machine."""
 
 
 class FailedAttempt(msgspec.Struct, frozen=True):

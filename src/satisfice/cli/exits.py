@@ -9,7 +9,7 @@ import click
 
 from satisfice.cli import render
 
-__all__ = ["Exit", "Failure"]
+__all__ = ["Exit", "Failure", "Misconfigured", "Unreachable"]
 
 
 class Exit(IntEnum):
@@ -29,14 +29,27 @@ class Exit(IntEnum):
 
 
 class Failure(click.ClickException):
-    """A command can't do what it was asked to; click shows it and exits."""
+    """A command can't do what it was asked to; what it says is shown on stderr."""
 
-    def __init__(self, message: str, *, hint: str = "", code: Exit = Exit.FAILED) -> None:
+    exit_code = Exit.FAILED
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
         """What went wrong, in a sentence or two; what to do now, as lines that can be pasted."""
         super().__init__(message)
         self.hint = hint
-        self.exit_code = code
 
     def show(self, file: IO[Any] | None = None) -> None:
-        """Print it on stderr."""
+        """Print it."""
         render.failure(self.message, self.hint, file=file)
+
+
+class Misconfigured(Failure):
+    """The configuration is invalid, or would be."""
+
+    exit_code = Exit.CONFIG
+
+
+class Unreachable(Failure):
+    """Nobody who was asked answered."""
+
+    exit_code = Exit.UNREACHABLE

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import logging
 import math
 import signal
 import socket
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Final
@@ -17,7 +16,7 @@ import uvicorn
 
 from satisfice.cli.events import Ready, Stopped, Stopping, called
 from satisfice.cli.listening import BACKLOG
-from satisfice.cli.log import Log, LogHandler
+from satisfice.cli.log import Log, told_to
 from satisfice.config.schema import ServerConfig
 from satisfice.engine.gateway import Gateway
 from satisfice.server.app import App
@@ -37,23 +36,42 @@ def run(main: Coroutine[Any, Any, int]) -> int:
 
 
 async def host(
-    gateway: Gateway, settings: ServerConfig, sockets: list[socket.socket], *, log: Log, ready: Ready, is_demo: bool = False
+    gateway: Gateway,
+    settings: ServerConfig,
+    *,
+    sockets: list[socket.socket],
+    log: Log,
+    ready: Ready,
+    beside: Callable[[], Awaitable[None]],
 ) -> None:
-    """Serve a started gateway until a signal; what happens is told to the log, `ready` as soon as it is true."""
+    """Serve a started gateway until a signal, and tell what happens.
+
+    `ready` is told as soon as it's true; then `beside` runs until the end.
+    """
     clock = gateway.clock
+    is_ready = asyncio.Event()
+
+    def on_ready() -> None:
+        log.tell(ready)
+        is_ready.set()
 
     def on_stopping() -> None:
         open_calls = gateway.open_calls
         log.tell(Stopping(time_ms=clock.unix_ms(), open_calls=open_calls, seconds=settings.drain_timeout))
 
+    async def run_beside() -> None:
+        await is_ready.wait()
+        await beside()
+
     gateway.on_call = lambda job, seen: log.tell(called(job, seen, now=clock.now(), unix_ms=clock.unix_ms()))
-    handler = LogHandler(log, clock)
-    logging.getLogger().addHandler(handler)
-    headers = [("x-satisfice-demo", "1")] if is_demo else []
-    server = Host(gateway, settings, on_ready=lambda: log.tell(ready), on_stopping=on_stopping, headers=headers)
-    await server.serve(sockets)
-    log.tell(Stopped(time_ms=clock.unix_ms(), cut_calls=server.cut_calls))
-    logging.getLogger().removeHandler(handler)
+    headers = [("x-satisfice-demo", "1")] if ready.is_demo else []
+    server = Host(gateway, settings, on_ready=on_ready, on_stopping=on_stopping, headers=headers)
+    with told_to(log, clock):
+        async with asyncio.TaskGroup() as group:
+            other = group.create_task(run_beside())
+            await server.serve(sockets)
+            other.cancel()
+        log.tell(Stopped(time_ms=clock.unix_ms(), cut_calls=server.cut_calls))
 
 
 class Host(uvicorn.Server):

@@ -8,7 +8,9 @@ import os
 import queue
 import threading
 import traceback
-from typing import IO, Final, Protocol
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Final, Protocol
 
 import msgspec
 
@@ -17,14 +19,14 @@ from satisfice.cli.events import Called, Event, Logged
 from satisfice.cli.wording import say, say_first
 from satisfice.core.clock import Clock
 
-__all__ = ["JSONLog", "Log", "LogHandler", "TextLog"]
+__all__ = ["JSONLog", "Log", "TextLog", "told_to"]
 
 
 class Log(Protocol):
     """Where events are told."""
 
     def tell(self, event: Event) -> None:
-        """Tell one event, without ever waiting for a reader."""
+        """Tell one event."""
         ...
 
     def hint(self, command: str, why: str) -> None:
@@ -46,18 +48,19 @@ class TextLog:
 
     def tell(self, event: Event) -> None:
         """Tell one event, if it is news."""
-        if isinstance(event, Called) and event.outcome == "answered":
-            is_first, self._has_proof = not self._has_proof, True
-            if is_first and not self._is_verbose:
-                render.note(f"  {say_first(event)}")
-                return
-            if not self._is_verbose:
-                return
-        render.note(f"  {say(event)}")
+        match event:
+            case Called(outcome="answered") if not self._has_proof and not self._is_verbose:
+                self._has_proof = True
+                _show(say_first(event))
+            case Called(outcome="answered" | "refused" | "left") if not self._is_verbose:
+                pass
+            case _:
+                _show(say(event))
 
     def hint(self, command: str, why: str) -> None:
         """What to do next."""
-        render.next_step(command, why)
+        with suppress(OSError):
+            render.next_step(command, why, indent="  ")
 
     def close(self) -> None:
         """Nothing is held back."""
@@ -70,7 +73,7 @@ class JSONLog:
     the gateway. What it can't get rid of is dropped, and counted.
     """
 
-    def __init__(self, stream: IO[bytes]) -> None:
+    def __init__(self, stream: _Stream) -> None:
         """Begin to write what is told."""
         self._encode = msgspec.json.Encoder().encode
         self._lines: list[bytes] = []
@@ -93,42 +96,52 @@ class JSONLog:
 
     def close(self) -> None:
         """Write the last lines, if somebody takes them."""
-        self._flush()
-        try:
+        with suppress(queue.Full):
+            self._batches.put(self._batch(), timeout=_PATIENCE)
             self._batches.put(None, timeout=_PATIENCE)
-        except queue.Full:
-            return
-        self._writer.join(_PATIENCE)
+            self._writer.join(_PATIENCE)
 
     def _flush(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if self._dropped:
-            self._lines.append(b'{"event":"dropped","lines":%d}' % self._dropped)
-        lines, self._lines = self._lines, []
-        if not lines:
-            return
+        count = len(self._lines)
         try:
-            self._batches.put_nowait(b"\n".join([*lines, b""]))
+            self._batches.put_nowait(self._batch())
         except queue.Full:
-            self._dropped += len(lines) - bool(self._dropped)
+            self._dropped += count
         else:
             self._dropped = 0
 
+    def _batch(self) -> bytes:
+        """What has been told since the last batch, and how much before was dropped."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        lines, self._lines = self._lines, []
+        if self._dropped:
+            lines.append(b'{"event":"dropped","lines":%d}' % self._dropped)
+        return b"\n".join([*lines, b""])
 
-class LogHandler(logging.Handler):
-    """Brings what the program's parts say through `logging` into the same log."""
 
+@contextmanager
+def told_to(log: Log, clock: Clock) -> Iterator[None]:
+    """Meanwhile, what the program's parts say through `logging` goes into the same log."""
+    handler = _LogHandler(log, clock)
+    root = logging.getLogger()
+    root.addHandler(handler)
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
+
+
+class _LogHandler(logging.Handler):
     def __init__(self, log: Log, clock: Clock) -> None:
-        """For warnings and worse."""
         super().__init__(logging.WARNING)
         self._log = log
         self._clock = clock
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Tell it."""
-        message, trace = record.getMessage(), None
+        # The first line says what; asyncio's others show values, which may be anybody's.
+        message, trace = record.getMessage().partition("\n")[0], None
         if record.exc_info and record.exc_info[0] is not None:
             message = f"{message} ({record.exc_info[0].__name__})"
             if os.environ.get("SATISFICE_DEBUG"):
@@ -137,15 +150,24 @@ class LogHandler(logging.Handler):
         self._log.tell(told)
 
 
+class _Stream(Protocol):
+    def write(self, data: bytes, /) -> object: ...
+
+    def flush(self) -> object: ...
+
+
 _PERIOD: Final = 0.1
 _BATCHES: Final = 64
 _PATIENCE: Final = 1.0
 
 
-def _write(batches: queue.Queue[bytes | None], stream: IO[bytes]) -> None:
+def _write(batches: queue.Queue[bytes | None], stream: _Stream) -> None:
     while (batch := batches.get()) is not None:
-        try:
+        with suppress(OSError, ValueError):  # nobody reads any more; the gateway goes on
             stream.write(batch)
             stream.flush()
-        except (OSError, ValueError):  # nobody reads any more: what is told is dropped, and the gateway goes on
-            return
+
+
+def _show(line: str) -> None:
+    with suppress(OSError):  # as above
+        render.note(f"  {line}")

@@ -54,9 +54,6 @@ def run(arguments: Sequence[str]) -> int:
         return _show(error)
     except click.Abort:
         return Exit.INTERRUPTED
-    except BrokenPipeError:  # who reads us has had enough, as `head` has
-        render.close()
-        return Exit.DONE
     return code if isinstance(code, int) else Exit.DONE
 
 
@@ -88,6 +85,9 @@ class _Root(click.Group):
             return super().invoke(ctx)
         except click.ClickException as error:
             ctx.exit(_show(error))
+        except BrokenPipeError:  # who reads us has had enough, as `head` has
+            render.close()
+            ctx.exit(Exit.DONE)
 
     def format_commands(self, _: click.Context, formatter: click.HelpFormatter) -> None:
         """By section, without importing any."""

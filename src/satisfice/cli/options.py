@@ -11,9 +11,25 @@ import click
 
 from satisfice.cli import render
 
-__all__ = ["as_json", "config", "from_demo", "model", "no_color", "provider", "read_no_color"]
+__all__ = [
+    "as_json",
+    "config",
+    "examples",
+    "from_demo",
+    "log",
+    "model",
+    "no_color",
+    "provider",
+    "read_no_color",
+    "verbose",
+]
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+def examples(*commands: str) -> str:
+    """What stands below a command's help."""
+    return "\n".join(["\b", "Examples:", *(f"  {command}" for command in commands)])
 
 
 def no_color(command: _Command) -> _Command:
@@ -42,3 +58,12 @@ as_json: Final = click.option("--json", "as_json", is_flag=True, help="One JSON 
 from_demo: Final = click.option("--demo", "from_demo", is_flag=True, help="Of the demo, instead of your providers.")
 model: Final = click.option("-m", "--model", metavar="MODEL", help="Only of this model.")
 provider: Final = click.option("--provider", metavar="NAME", help="Only of this provider.")
+log: Final = click.option(
+    "--log",
+    "log_format",
+    type=click.Choice(["text", "json"]),
+    help="For people on stderr, or a line of JSON for each event on stdout; by default json if stderr is no terminal.",
+)
+verbose: Final = click.option(
+    "-v", "--verbose", "is_verbose", is_flag=True, help="Tell every call, not only the first."
+)

@@ -9,16 +9,16 @@ from typing import Final, NamedTuple
 import msgspec
 
 from satisfice.cli import render
-from satisfice.cli.exits import Exit, Failure
+from satisfice.cli.exits import Misconfigured
 from satisfice.config.environment import KNOWN_PROVIDERS, LOCAL_SERVERS, LocalServer, from_environment
 from satisfice.config.load import default_config, find, read
 from satisfice.config.problems import summary
 from satisfice.config.schema import Config, ProviderConfig
 from satisfice.core.secrets import Secret
 
-__all__ = ["TOKEN_VARIABLE", "Plan", "plan"]
+__all__ = ["TOKEN_VARIABLE", "Plan", "here", "plan"]
 
-TOKEN_VARIABLE: Final = "SATISFICE_TOKEN"
+TOKEN_VARIABLE: Final = "SATISFICE_TOKEN"  # noqa: S105 - the name of a variable
 """Where the access token is when there is no file to say so."""
 
 
@@ -27,27 +27,42 @@ class Plan(NamedTuple):
 
     config: Config
     file: Path | None
-    maybe: Sequence[ProviderConfig] = ()
+    """None: there is no file; what is here was taken."""
+    maybe: Sequence[ProviderConfig]
     """Providers that may not be there."""
-    where: Mapping[str, str] = {}
+    where: Mapping[str, str]
     """Where each provider was found, if no file names it: the variable of its key, or its address here."""
-    missing: Sequence[str] = ()
+    missing: Sequence[str]
     """Known variables that hold no key."""
+
+    @property
+    def providers(self) -> Sequence[ProviderConfig]:
+        """All of them."""
+        return (*self.config.providers, *self.maybe)
+
+    def without_port(self, port: int) -> Plan:
+        """The same, but nothing is expected at this port of our own."""
+        own = f"localhost:{port}"
+        return self._replace(maybe=tuple(each for each in self.maybe if self.where[each.name] != own))
 
 
 def plan(named: Path | None, env: Mapping[str, str], *, local: Sequence[LocalServer] = LOCAL_SERVERS) -> Plan:
-    """By the file that is named or else found, or by what is here. Shows what is wrong; `Failure` if it can't be used."""
-    file = named or find(env, Path.cwd())
+    """By the file that is named or else found, or by what is here.
+
+    Shows what is wrong with a file; `Misconfigured` if it can't be used.
+    """
+    file = named or find(env, Path())
     if file is None:
-        return _here(env, local)
+        return here(env, local)
     loaded = read(file, env)
     render.problems(loaded.problems)
     if loaded.config is None:
-        raise Failure(f"{file}: {summary(loaded.problems)}", hint=f"satisfice check {file}", code=Exit.CONFIG)
-    return Plan(loaded.config, file)
+        raise Misconfigured(f"{file} can't be used: {summary(loaded.problems)}.", hint=f"satisfice check {file}")
+    return Plan(loaded.config, file, maybe=(), where={}, missing=())
 
 
-def _here(env: Mapping[str, str], local: Sequence[LocalServer]) -> Plan:
+def here(env: Mapping[str, str], local: Sequence[LocalServer] = LOCAL_SERVERS) -> Plan:
+    """By what is here, whether there is a file or not."""
     default = default_config()
     token = env.get(TOKEN_VARIABLE, "").strip()
     server = msgspec.structs.replace(default.server, access_token=Secret(token)) if token else default.server

@@ -91,9 +91,9 @@ def note(text: str = "") -> None:
     click.echo(text, err=True)
 
 
-def next_step(command: str, why: str = "") -> None:
-    """What to do now, as a command to paste."""
-    note(f"Next: {literal(command)}{'  ' + why if why else ''}")
+def next_step(command: str, why: str = "", *, indent: str = "") -> None:
+    """What to do now, as a command to paste, to stderr."""
+    note(f"{indent}Next: {literal(command)}{f'  ({why})' if why else ''}")
 
 
 def failure(message: str, hint: str = "", *, file: IO[Any] | None = None) -> None:
@@ -119,18 +119,17 @@ def problems(found: Iterable[Problem], *, err: bool = True) -> None:
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Rows under their heads, to stdout; a column whose head begins with a blank is of numbers, set to the right."""
+    """Rows under their heads, to stdout.
+
+    A column whose head begins with a blank is of numbers, which stand to the right; one without any cell is left out.
+    """
+    kept = [at for at in range(len(columns)) if not rows or any(row[at] for row in rows)]
+    columns = [columns[at] for at in kept]
+    rows = [[row[at] for at in kept] for row in rows]
     if sys.stdout.isatty():
         _rich_table(columns, rows)
-        return
-    lines = [[column.lstrip() for column in columns], *rows]
-    widths = [max(len(line[at]) for line in lines) for at in range(len(columns))]
-    for line in lines:
-        cells = (
-            cell.rjust(width) if column.startswith(" ") else cell.ljust(width)
-            for cell, width, column in zip(line, widths, columns, strict=True)
-        )
-        click.echo("  ".join(cells).rstrip())
+    else:
+        _plain_table(columns, rows)
 
 
 def unexpected(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
@@ -158,6 +157,17 @@ def _coloured(problem: str) -> str:
     return "\n".join([head, *middle, last])
 
 
+def _plain_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    lines = [[column.lstrip() for column in columns], *rows]
+    widths = [max(len(line[at]) for line in lines) for at in range(len(columns))]
+    for line in lines:
+        cells = (
+            cell.rjust(width) if column.startswith(" ") else cell.ljust(width)
+            for cell, width, column in zip(line, widths, columns, strict=True)
+        )
+        click.echo("  ".join(cells).rstrip())
+
+
 def _rich_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     from rich.console import Console
     from rich.table import Table
@@ -168,4 +178,5 @@ def _rich_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         shown.add_column(Text(column.lstrip()), justify="right" if column.startswith(" ") else "left")
     for row in rows:
         shown.add_row(*map(Text, row))
-    Console(no_color=click.get_current_context().color is False, highlight=False).print(shown)
+    is_plain = click.get_current_context().color is False
+    Console(color_system=None if is_plain else "auto", highlight=False).print(shown)

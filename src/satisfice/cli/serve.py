@@ -15,11 +15,11 @@ import msgspec
 from satisfice import __version__
 from satisfice.cli import options, render
 from satisfice.cli.events import Ready
-from satisfice.cli.exits import Exit, Failure
+from satisfice.cli.exits import Exit, Misconfigured
 from satisfice.cli.hosting import host, run
 from satisfice.cli.listening import listen, url_of
 from satisfice.cli.log import JSONLog, Log, TextLog
-from satisfice.cli.looking import look
+from satisfice.cli.looking import look, watch
 from satisfice.cli.plan import TOKEN_VARIABLE, Plan, plan
 from satisfice.config.addresses import is_loopback
 from satisfice.config.schema import ServerConfig
@@ -31,7 +31,7 @@ from satisfice.transport.client import HTTPTransport
 __all__ = ["serve"]
 
 
-@click.command()
+@click.command(epilog=options.examples("satisfice serve", "satisfice serve --config gateway.toml --log json"))
 @options.config
 @click.option("--host", "--listen", "address", metavar="ADDRESS", help="Listen at this address instead of 127.0.0.1.")
 @click.option("-p", "--port", type=click.IntRange(0, 65_535), help="Listen on this port instead of 8402.")
@@ -49,11 +49,6 @@ def serve(
     """Serve the API to your programs.
 
     Without a configuration it takes the keys in the environment and the model servers that run on this machine.
-
-    \b
-    Examples:
-      satisfice serve
-      satisfice serve --config gateway.toml --log json
     """
     made = plan(config_file, os.environ)
     settings = _settings(made, address, port)
@@ -63,3 +58,76 @@ def serve(
         return run(_serve(made, settings, sockets, log=log))
     finally:
         log.close()
+
+
+_SOON: Final = 0.8
+
+
+def _is_for_programs(log_format: Literal["text", "json"] | None) -> bool:
+    return log_format == "json" or (log_format is None and not sys.stderr.isatty())
+
+
+def _settings(made: Plan, address: str | None, port: int | None) -> ServerConfig:
+    """Those of the file, with what the command line says instead; refused if anybody could come in."""
+    server = made.config.server
+    host, port = address or server.host, server.port if port is None else port
+    if not is_loopback(host) and server.access_token is None:
+        how = "" if made.file is None else f' and access_token = "env:{TOKEN_VARIABLE}" under [server] in {made.file}'
+        raise Misconfigured(
+            f"Other machines could reach {host}, and spend your money: there is no access token.",
+            hint=f"export {TOKEN_VARIABLE}=$(openssl rand -hex 32){how}\nsatisfice serve --host 127.0.0.1",
+        )
+    return msgspec.structs.replace(server, host=host, port=port)
+
+
+async def _serve(made: Plan, settings: ServerConfig, sockets: list[socket.socket], *, log: Log) -> int:
+    made = made.without_port(sockets[0].getsockname()[1])
+    clock = SystemClock()
+    gateway = gateway_for(made.config, HTTPTransport(clock, os.environ), clock=clock, maybe=made.maybe)
+    gateway.start()
+    try:
+        if made.file is None and not made.config.providers and not await _has_offers(gateway, made):
+            return Exit.DONE
+        await _host(gateway, made, settings=settings, sockets=sockets, log=log)
+    finally:
+        await gateway.stop()
+    return Exit.DONE
+
+
+async def _has_offers(gateway: Gateway, made: Plan) -> bool:
+    """Is there anything to serve, if there is neither a file nor a key?"""
+    try:
+        async with asyncio.timeout(_SOON):
+            await gateway.refresher.has_looked.wait()
+    except TimeoutError:
+        pass
+    if gateway.is_ready:
+        return True
+    servers = ", ".join(f"{made.where[each.name]} ({each.name})" for each in made.maybe)
+    render.note(
+        "There is nothing to serve: no configuration, no key in the environment, no model server on this machine.\n"
+        f"Looked for {', '.join(made.missing)}; and at {servers}."
+    )
+    render.next_step("satisfice demo", "to try it without any of these")
+    render.next_step("satisfice init", "to write a configuration")
+    return False
+
+
+async def _host(
+    gateway: Gateway, made: Plan, settings: ServerConfig, *, sockets: list[socket.socket], log: Log
+) -> None:
+    url = url_of(sockets, settings.host)
+    ready = Ready(
+        time_ms=gateway.clock.unix_ms(),
+        url=url,
+        version=__version__,
+        config=None if made.file is None else str(made.file),
+        needs_token=settings.access_token is not None,
+    )
+
+    async def beside() -> None:
+        await look(gateway, made, log)
+        log.hint(f"curl {url}/v1/models", "what can be asked for")
+        await watch(gateway, made, log)
+
+    await host(gateway, settings, sockets=sockets, log=log, ready=ready, beside=beside)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 from typing import Final, assert_never
 
@@ -45,15 +46,17 @@ def count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'s' * (number != 1)}"
 
 
+_DASH: Final = "\N{EN DASH}"
 _MARKS: Final = {
     "answered": good("✓"),
-    "refused": doubtful("–"),
+    "refused": doubtful(_DASH),
     "failed": bad("✗"),
     "cut": bad("✗"),
-    "left": doubtful("–"),
+    "left": doubtful(_DASH),
 }
 _WHERE: Final = 20
 _PROVIDER: Final = 12
+_WIDTH: Final = 96
 
 
 def _ready(event: Ready) -> str:
@@ -63,7 +66,7 @@ def _ready(event: Ready) -> str:
         about = event.config or "no config file, using what is here (`satisfice init` writes it down)"
     key = "send the access token as the key" if event.needs_token else "the key can be anything"
     api = literal(f"{event.url}/v1")
-    return f"satisfice {event.version} · {about}\n\n  API  {api}   for any OpenAI client; {key}\n"
+    return f"satisfice {event.version} · {about}\n\n  API  {api}  for any OpenAI client; {key}\n"
 
 
 def _provider(event: Provider) -> str:
@@ -75,10 +78,17 @@ def _provider(event: Provider) -> str:
 
 
 def _looked(event: Looked) -> str:
-    if not event.models:
-        return f"{bad('!')} no models yet: no provider has answered with any"
-    found = f"{count(event.models, 'model')} from {count(event.providers, 'provider')}; the cheapest answers first"
-    return f"{found}; {', '.join(event.silent)} still to answer" if event.silent else found
+    lines = []
+    if event.absent:
+        absent = textwrap.wrap(f"not here: {', '.join(event.absent)}", _WIDTH, break_on_hyphens=False)
+        lines.append(f"{doubtful(_DASH)} " + "\n    ".join(absent) + "\n")
+    if event.models:
+        lines.append(f"{count(event.models, 'model')} from {count(event.providers, 'provider')}, cheapest first")
+    else:
+        lines.append(f"{bad('!')} no models yet: no provider has answered with any")
+    if event.silent:
+        lines.append(f"{doubtful('!')} no answer yet from {', '.join(event.silent)}")
+    return "\n  ".join(lines)
 
 
 def _call(event: Called) -> str:

@@ -213,12 +213,12 @@ class Break(Enum):
     IDLE_TIMEOUT = "fell silent"
     TOTAL_TIMEOUT = "took too long in all"
     CUT = "cut before its end"
-    MALFORMED = "not HTTP as it should be"
+    MALFORMED = "malformed"
     TOO_LARGE = "larger than the limit"
 
 
-class Broken(Exception):  # noqa: N818 - it is news, not an error of ours
-    """The one exception of a transport: the attempt is over and this is how."""
+class Broken(Exception):
+    """The one exception of a transport, news rather than an error of ours: the attempt is over and this is how."""
 
     def __init__(self, kind: Break, detail: str = "") -> None:
         """The kind, and what the layer below said of it (never a secret)."""

@@ -13,7 +13,7 @@ _LONG_ENOUGH: Final = 16
 
 @final
 class Secret:
-    """A string that shows itself only to who calls `reveal`; printing, formatting, pickling and JSON give a mask."""
+    """A string that shows itself only to who calls `reveal`: printed it is a mask, and it can't be serialised."""
 
     __slots__ = ("_value",)
 

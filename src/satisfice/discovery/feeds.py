@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from decimal import Decimal, InvalidOperation
+from decimal import ROUND_CEILING, Decimal, InvalidOperation
 from typing import Final
 
 import msgspec
@@ -24,7 +24,10 @@ _PRINTABLE: Final = re.compile(r"[!-~]{1,200}")
 
 
 class _Pricing(msgspec.Struct):
-    """OpenRouter's shape (https://openrouter.ai/docs/api-reference/list-available-models): dollars per token, as text."""
+    """Dollars per token, as text: OpenRouter's shape.
+
+    https://openrouter.ai/docs/api-reference/list-available-models
+    """
 
     prompt: str | None = None
     completion: str | None = None
@@ -88,7 +91,7 @@ class ModelListSource:
         """The listed price; None unless input and output can both be read. A negative one means: it depends."""
         try:
             listed = _pricing(raw)
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return None
         if listed is None:
             return None
@@ -105,7 +108,7 @@ class ModelListSource:
         )
 
     def _rate(self, usd_per_token: str | None) -> Rate | None:
-        if usd_per_token is None or self._usd_per_btc is None:
+        if usd_per_token is None:
             return None
         try:
             usd = Decimal(usd_per_token)
@@ -113,4 +116,9 @@ class ModelListSource:
             return None
         if not usd.is_finite() or not 0 <= usd <= _DEAREST:
             return None
-        return rate_from_usd(-int(-usd * _MICRO_USD_PER_MTOK // 1), self._usd_per_btc)
+        if usd == 0:
+            return Rate(0)  # nothing is nothing at any rate
+        if self._usd_per_btc is None:
+            return None
+        micro_usd = (usd * _MICRO_USD_PER_MTOK).to_integral_value(ROUND_CEILING)
+        return rate_from_usd(int(micro_usd), self._usd_per_btc)

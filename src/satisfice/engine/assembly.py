@@ -15,18 +15,17 @@ from satisfice.transport.scenario import Scenario
 __all__ = ["gateway_for", "scripted_gateway"]
 
 
-def gateway_for(
-    config: Config, transport: Transport, *, clock: Clock, maybe: Sequence[ProviderConfig] = ()
-) -> Gateway:
-    """The gateway of a configuration; `maybe` are providers that are asked for models but may not be there."""
-    providers = (*config.providers, *maybe)
+def gateway_for(config: Config, transport: Transport, *, clock: Clock, maybe: Sequence[ProviderConfig] = ()) -> Gateway:
+    """The gateway of a configuration; `maybe` are providers that are asked for models but may not be there.
+
+    What the configuration says of a provider counts over a guess of the same name.
+    """
+    providers = tuple({provider.name: provider for provider in (*maybe, *config.providers)}.values())
     return Gateway(
         offers=[offer for provider in providers for offer in provider.offers],
         endpoints={provider.name: provider.endpoint for provider in providers},
         sources=[
-            ModelListSource(
-                transport, provider.endpoint, is_free=provider.free, usd_per_btc=config.usd_per_btc
-            )
+            ModelListSource(transport, provider.endpoint, is_free=provider.free, usd_per_btc=config.usd_per_btc)
             for provider in providers
             if provider.list_models
         ],
@@ -50,7 +49,7 @@ def scripted_gateway(scenario: Scenario, transport: Transport, *, clock: Clock) 
 
 def _pacing(routing: RoutingConfig, clock: Clock) -> Pacing:
     return Pacing(
-        Backoff(routing.backoff_initial, routing.backoff_max, clock.chance),
+        Backoff(routing.backoff_initial, routing.backoff_max, chance=clock.chance),
         RetryBudget(routing.retry_ratio, routing.retry_reserve),
         routing.max_attempts,
         hedge_after=routing.hedge_after,

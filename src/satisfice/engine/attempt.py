@@ -69,8 +69,8 @@ class Relayed(NamedTuple):
     body: bytes
 
 
-class Refused(Exception):  # noqa: N818 - news for the machine, not an error of ours
-    """The attempt failed, and this is how."""
+class Refused(Exception):
+    """News for the machine: the attempt failed, and this is how."""
 
     def __init__(self, outcome: Outcome, relayed: Relayed | None = None) -> None:
         """What it means, and the answer to hand on if it is the caller's fault."""
@@ -85,41 +85,41 @@ def pricing(offer: Offer) -> Callable[[Usage], Msat | None]:
     return _unknown if price is None else price.cost
 
 
-async def attempt(world: World, job: Job, rank: int) -> Held:
+async def attempt(world: World, job: Job, *, rank: int) -> Held:
     """Try the candidate of this rank; `Refused` if it fails before its first real output."""
     offer = job.candidates[rank].offer
     endpoint = world.endpoints[offer.provider]
     body = job.dialect.prepare(job.request, offer.upstream_model)
     expires_at = job.started + endpoint.timeouts.total
-    answer = None
     try:
         answer = await world.transport.open(endpoint, Sending(job.dialect.path, body, job.headers, expires_at))
-        if not 200 <= answer.status <= 299:
-            raise _refusal(world, answer, await answer.read(_MAX_ERROR))
-        if job.request.stream and _is_stream(answer.headers):
-            return await _first_output(world, job, offer, answer)
-        return await _whole(world, job, offer, answer)
-    except Broken as news:
-        raise Refused(broken(news)) from news
-    except BaseException:
-        if answer is not None:
+        try:
+            if not 200 <= answer.status <= 299:
+                answer.flow()  # no more output is to be waited for than what is coming
+                raise _refusal(answer, await answer.read(_MAX_ERROR), world=world)
+            if job.request.stream and _is_stream(answer.headers):
+                return await _first_output(job, offer, answer=answer, world=world)
+            return await _whole(job, offer, answer=answer, world=world)
+        except BaseException:
             answer.abort()
-        raise
+            raise
+    except Broken as news:
+        raise Refused(_lost(news, endpoint, world=world)) from news
 
 
-async def _whole(world: World, job: Job, offer: Offer, answer: Answer) -> Held:
+async def _whole(job: Job, offer: Offer, *, answer: Answer, world: World) -> Held:
     answer.flow()
     body = await answer.read(_MAX_ANSWER)
     reading = job.dialect.read(body)
     if reading.error_status is not None:
-        raise _refusal(world, answer, body, reading.error_status)
+        raise _refusal(answer, body, world=world, meant=reading.error_status)
     if job.request.stream:
-        raise Broken(Break.MALFORMED, "a stream was asked for and a whole answer came")
+        raise Refused(_NO_STREAM)
     return Held(offer, answer, body, None, reading.usage)
 
 
-async def _first_output(world: World, job: Job, offer: Offer, answer: Answer) -> Held:
-    observer = StreamObserver(job.dialect, job.request, pricing(offer))
+async def _first_output(job: Job, offer: Offer, *, answer: Answer, world: World) -> Held:
+    observer = StreamObserver(job.dialect, job.request, cost=pricing(offer))
     first = b""
     while not observer.has_output:
         data = await answer.chunk()
@@ -127,16 +127,24 @@ async def _first_output(world: World, job: Job, offer: Offer, answer: Answer) ->
             raise Broken(Break.CUT, "the stream ended before its first output")
         first = observer.feed(data)
         if observer.error is not None and not observer.has_output:
-            raise _refusal(world, answer, observer.error.body, observer.error.error_status)
+            raise _refusal(answer, observer.error.body, world=world, meant=observer.error.error_status)
     answer.flow()
     return Held(offer, answer, first, observer, None)
 
 
-def _refusal(world: World, answer: Answer, body: bytes, meant: int | None = None) -> Refused:
+def _refusal(answer: Answer, body: bytes, *, world: World, meant: int | None = None) -> Refused:
     """The failure that an error answer means; `meant` is the status that a 200 should have had."""
     status, headers = (answer.status, answer.headers) if meant is None else (meant, _JSON)
-    outcome = classify(status, answer.headers, body, unix_ms=world.clock.unix_ms())
+    outcome = classify(status, answer.headers, body=body, unix_ms=world.clock.unix_ms())
     return Refused(outcome, Relayed(status, headers, body) if outcome.fault is Fault.CALLER else None)
+
+
+def _lost(news: Broken, endpoint: Endpoint, *, world: World) -> Outcome:
+    """The failure that a break means. Where this provider's time for a call is over, another's need not be."""
+    outcome = broken(news)
+    if outcome.is_final and endpoint.timeouts.total < world.longest:
+        return Outcome(Fault.OFFER, outcome.detail, is_timeout=True)
+    return outcome
 
 
 def _is_stream(headers: Headers) -> bool:
@@ -145,3 +153,9 @@ def _is_stream(headers: Headers) -> bool:
 
 def _unknown(_: Usage) -> None:
     """The cost at a price that is not known."""
+
+
+# Some servers know no streams. The answer is there, but not in the shape that the caller can read.
+_NO_STREAM: Final = Outcome(
+    Fault.OFFER, "it does not stream: a whole answer came for a request with `stream`; ask again without"
+)

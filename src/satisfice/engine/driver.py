@@ -7,8 +7,8 @@ its own; only hedges make tasks. Chunks of a stream never pass through here.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from typing import assert_never
+from collections.abc import Awaitable, Sequence
+from typing import Final, assert_never
 
 import msgspec
 
@@ -32,7 +32,7 @@ from satisfice.attempt.outcome import Outcome, summarise
 from satisfice.core.amounts import Msat, Usage
 from satisfice.core.errors import Draining, GatewayError
 from satisfice.engine.attempt import Held, Job, Refused, Relayed, World, attempt
-from satisfice.engine.relay import Account, relay, relay_refusal
+from satisfice.engine.relay import Account, bill, relay, relay_refusal
 from satisfice.ports import Downstream
 
 __all__ = ["Drive", "Seen"]
@@ -44,6 +44,7 @@ class Seen(msgspec.Struct, frozen=True, gc=False):
     provider: str | None
     """Who answered; None: nobody."""
     usage: Usage | None
+    """None: not said. Of an answer that was cut: what was said up to then."""
     cost: Msat | None
     """None: not known, which is not the same as nothing."""
     retries: int
@@ -64,6 +65,7 @@ class Drive:
         "_account",
         "_call",
         "_committed",
+        "_error",
         "_fresh",
         "_has_left",
         "_held",
@@ -78,13 +80,13 @@ class Drive:
         "downstream",
     )
 
-    def __init__(self, world: World, job: Job, downstream: Downstream) -> None:
+    def __init__(self, world: World, job: Job, *, downstream: Downstream) -> None:
         """Nothing happens before `run`."""
         self.downstream = downstream
         """Who asked."""
         self._world = world
         self._job = job
-        self._call = Call(len(job.candidates), world.pacing, job.started + world.longest)
+        self._call = Call(len(job.candidates), world.pacing, expires_at=job.started + world.longest)
         self._fresh: list[Open] = []  # to be begun
         self._tasks: dict[int, asyncio.Task[Event]] = {}  # begun beside others
         self._held: dict[int, Held] = {}  # answered
@@ -93,18 +95,23 @@ class Drive:
         self._committed: Held | None = None
         self._account: Account | None = None
         self._refusal: Relayed | None = None
+        self._error: GatewayError | None = None
         self._task: asyncio.Task[object] | None = None
         self._has_left = False
         self._is_over = False
 
     def leave(self) -> None:
-        """The caller has gone: stop, wherever the call is."""
-        if self._task is not None and not self._is_over:
+        """The caller has gone: stop, wherever the call is. Who has had the end has not left before it."""
+        if self._task is not None and not self._is_over and self._account is None:
             self._has_left = True
             self._task.cancel()
 
-    async def run(self, task: asyncio.Task[object] | None) -> Seen:
-        """Try, commit, relay, and tell what came of it; `task` is the one this runs in, to be stopped by `leave`."""
+    async def run(self, task: asyncio.Task[object] | None) -> None:
+        """Try, commit and relay; `task` is the one this runs in, to be stopped by `leave`.
+
+        However this ends, `seen` tells what came of it. If it is cancelled, the
+        caller of a stream is told that it breaks off.
+        """
         self._task = task
         now = self._world.clock.now
         try:
@@ -112,18 +119,32 @@ class Drive:
             while not self._is_over:
                 event = await self._next_event()
                 self._obey(self._call.tell(event, now()))
+            if self._committed is None:
+                self._fail()
         except asyncio.CancelledError:
-            if not self._has_left or self._task is None:
+            if not self._has_left or task is None:
                 self._break_off()
                 raise
-            self._task.uncancel()
+            task.uncancel()
             self._obey(self._call.tell(DownstreamLeft(), now()))
         finally:
-            if self._tasks or self._held:
+            if self._tasks or self._account is None:
                 await self._drop_all()
-        if self._committed is None and not self._has_left:
-            return await self._failed()
-        return self._tell(self._account)
+
+    def seen(self, error: GatewayError | None = None) -> Seen:
+        """What came of it; `error` is what ended it from outside."""
+        held, account = self._committed, self._account
+        so_far = account or (_NOTHING if held is None else bill(held))
+        return Seen(
+            provider=None if held is None else held.offer.provider,
+            usage=so_far.usage,
+            cost=so_far.cost,
+            retries=self._call.attempts - 1,
+            is_complete=account is not None and account.failure is None,
+            has_left=self._has_left,
+            failures=self._failures() if self._call.failures else (),
+            error=self._error if error is None or held is not None else error,
+        )
 
     def _break_off(self) -> None:
         """The gateway stops in the middle of a call: a stream is not to end as if it were whole."""
@@ -136,35 +157,36 @@ class Drive:
             match command:
                 case Open():
                     self._fresh.append(command)
-                case Commit(attempt):
-                    self._winner = attempt
-                    self._committed = self._held.pop(attempt)
+                case Commit():
+                    self._winner = command.attempt
+                    self._committed = self._held.pop(command.attempt)
                 case Finish() | Fail():
                     self._is_over = True
-                case Wake(at):
-                    self._wake_at = at
-                case Cancel(attempt):
-                    self._cancel(attempt)
+                case Wake():
+                    self._wake_at = command.at
+                case Cancel():
+                    self._cancel(command.attempt)
                 case _ as never:
                     assert_never(never)
 
-    async def _next_event(self) -> Event:
+    def _next_event(self) -> Awaitable[Event]:
         if self._committed is not None:
-            return await self._relay(self._committed)
+            return self._relay(self._committed)
         if self._wake_at is None and not self._tasks and len(self._fresh) == 1:
-            return await self._attempt(self._fresh.pop())
-        return await self._race()
+            return self._attempt(self._fresh.pop())
+        return self._race()
 
     async def _attempt(self, opened: Open) -> Event:
         try:
-            self._held[opened.attempt] = await attempt(self._world, self._job, opened.rank)
+            self._held[opened.attempt] = await attempt(self._world, self._job, rank=opened.rank)
         except Refused as refused:
-            self._refusal = refused.relayed
+            self._refusal = refused.relayed or self._refusal
             return Broke(opened.attempt, refused.outcome)
         return Answered(opened.attempt)
 
     async def _relay(self, held: Held) -> Event:
-        account = await relay(self._job, held, self.downstream, self._call.attempts - 1)
+        retries = self._call.attempts - 1
+        account = await relay(self._job, held, downstream=self.downstream, retries=retries)
         self._account = account
         return Ended(self._winner) if account.failure is None else Broke(self._winner, account.failure)
 
@@ -179,45 +201,40 @@ class Drive:
         else:
             done = set()
             await asyncio.sleep(left or 0.0)
-        for attempt, task in self._tasks.items():
+        for number, task in self._tasks.items():
             if task in done:
-                del self._tasks[attempt]
+                del self._tasks[number]
                 return task.result()
         self._wake_at = None
         return Woke()
 
-    def _cancel(self, attempt: int) -> None:
-        if attempt in self._tasks:
-            self._tasks[attempt].cancel()
-        if attempt in self._held:
-            self._held.pop(attempt).answer.abort()
+    def _cancel(self, number: int) -> None:
+        if number in self._tasks:
+            self._tasks[number].cancel()
+        if number in self._held:
+            self._held.pop(number).answer.abort()
 
     async def _drop_all(self) -> None:
+        """Nothing goes on upstream for a call that is over."""
+        if self._committed is not None and self._account is None:
+            self._committed.answer.abort()
+        for held in self._held.values():
+            held.answer.abort()
         for task in self._tasks.values():
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks.values())
-        for held in self._held.values():
-            held.answer.abort()
 
-    async def _failed(self) -> Seen:
+    def _fail(self) -> None:
         """Nobody answered: the caller's own mistake is relayed, any other failure is for our caller to tell."""
         if self._refusal is None:
-            return self._tell(None, summarise(self._failures()))
-        await relay_refusal(self._job, self._refusal, self.downstream, self._call.attempts - 1)
-        return self._tell(None)
-
-    def _tell(self, account: Account | None, error: GatewayError | None = None) -> Seen:
-        return Seen(
-            provider=None if self._committed is None else self._committed.offer.provider,
-            usage=None if account is None else account.usage,
-            cost=None if account is None else account.cost,
-            retries=self._call.attempts - 1,
-            is_complete=account is not None and account.failure is None,
-            has_left=self._has_left,
-            failures=self._failures() if self._call.failures else (),
-            error=error,
-        )
+            self._error = summarise(self._failures())
+        else:
+            retries = self._call.attempts - 1
+            relay_refusal(self._job, self._refusal, downstream=self.downstream, retries=retries)
 
     def _failures(self) -> list[tuple[str, Outcome]]:
         return [(self._job.candidates[rank].offer.provider, outcome) for rank, outcome in self._call.failures]
+
+
+_NOTHING: Final = Account(None, None, None)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping, Sequence
+from typing import Final
 
 from satisfice.attempt.pacing import Pacing
 from satisfice.catalog.offers import Catalog, Offer
 from satisfice.core.clock import Clock, new_id
-from satisfice.core.errors import GatewayError
+from satisfice.core.errors import Draining, GatewayError, Internal
 from satisfice.engine.attempt import Job, World
 from satisfice.engine.driver import Drive, Seen
 from satisfice.engine.refresher import Refresher
@@ -19,6 +21,8 @@ from satisfice.routing.select import decide
 from satisfice.wire.request import Dialect
 
 __all__ = ["Gateway"]
+
+_log: Final = logging.getLogger(__name__)
 
 
 class Gateway:
@@ -69,8 +73,12 @@ class Gateway:
         self._sweep.close()
         await self._world.transport.aclose()
 
-    async def answer(self, dialect: Dialect, body: bytes, headers: Headers, downstream: Downstream) -> None:
-        """Answer one call, whatever happens; `headers` are the caller's fields to hand on."""
+    async def answer(self, dialect: Dialect, body: bytes, *, headers: Headers, downstream: Downstream) -> None:
+        """Answer one call, whatever happens; `headers` are the caller's fields to hand on.
+
+        If the body's end is not out when this returns, it is for the server to
+        drop the connection, so that half an answer is not taken for a whole one.
+        """
         clock = self.clock
         started = clock.now()
         request_id = new_id("req", clock)
@@ -78,20 +86,31 @@ class Gateway:
             request = dialect.parse(body)
             candidates = decide(request, self.catalog)
         except GatewayError as error:
-            await tell(error, downstream, dialect=dialect, request_id=request_id, retries=0)
-            return
-        job = Job(request_id, request, dialect, candidates, headers, started)
-        drive = Drive(self._world, job, downstream)
+            tell(error, downstream, dialect=dialect, request_id=request_id)
+        else:
+            await self._drive(Job(request_id, request, dialect, candidates, headers, started), downstream)
+        await downstream.drain()
+
+    async def _drive(self, job: Job, downstream: Downstream) -> None:
+        drive = Drive(self._world, job, downstream=downstream)
+        error: GatewayError | None = None
         self._sweep.enter(drive)
         try:
             # With the loop given, asking for the task costs no system call.
-            seen = await drive.run(asyncio.current_task(self._loop))
+            await drive.run(asyncio.current_task(self._loop))
+        except asyncio.CancelledError:
+            error = Draining("The gateway is stopping.")
+            raise
+        except Exception as bug:
+            error = Internal("Something went wrong inside the gateway.")
+            _log.error("%s: a bug of ours", job.request_id, exc_info=bug)
         finally:
             self._sweep.exit(drive)
-        if self.on_call is not None:
-            self.on_call(job, seen)
-        if seen.error is not None:
-            await tell(seen.error, downstream, dialect=dialect, request_id=request_id, retries=seen.retries)
+            seen = drive.seen(error)
+            if self.on_call is not None:
+                self.on_call(job, seen)
+            if seen.error is not None:
+                tell(seen.error, downstream, dialect=job.dialect, request_id=job.request_id, retries=seen.retries)
 
     def _swap(self, catalog: Catalog) -> None:
         self.catalog = catalog

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Final, NamedTuple
 
-from satisfice.attempt.outcome import Outcome, broken
+from satisfice.attempt.outcome import Fault, Outcome, broken
 from satisfice.core.amounts import Msat, Usage
 from satisfice.core.errors import Break, Broken, GatewayError, UpstreamFailed
 from satisfice.engine.attempt import Held, Job, Relayed, pricing
@@ -13,7 +13,7 @@ from satisfice.ports import Downstream, Headers
 from satisfice.wire.observer import StreamObserver
 from satisfice.wire.request import Dialect
 
-__all__ = ["Account", "relay", "relay_refusal", "tell"]
+__all__ = ["Account", "bill", "relay", "relay_refusal", "tell"]
 
 # What belongs to the connection or to the upstream's own house, and not to the answer.
 _NOT_OURS_TO_HAND_ON: Final = frozenset(
@@ -57,20 +57,26 @@ class Account(NamedTuple):
     """Why the caller did not get all of it; None: the caller did."""
 
 
-async def relay(job: Job, held: Held, downstream: Downstream, retries: int) -> Account:
+async def relay(job: Job, held: Held, *, downstream: Downstream, retries: int) -> Account:
     """Hand the answer on to its end. What breaks now is told at the end of the stream: it is too late to retry."""
     head = _head(job, held.answer.headers)
     head.append((b"x-satisfice-provider", _ascii(held.offer.provider)))
     head.append((b"x-satisfice-model", _ascii(held.offer.model)))
     head.append((b"x-satisfice-retries", _RETRIES[retries]))
     if held.observer is None:
-        return await _whole(held, downstream, head)
+        return _whole(held, downstream, head=head)
     head.append((b"x-accel-buffering", b"no"))  # or an nginx in front would collect the stream
     downstream.start(held.answer.status, head)
-    return await _stream(job, held, held.observer, downstream)
+    return await _stream(job, held, observer=held.observer, downstream=downstream)
 
 
-async def relay_refusal(job: Job, refusal: Relayed, downstream: Downstream, retries: int) -> None:
+def bill(held: Held, failure: Outcome | None = None) -> Account:
+    """What an answer has come to so far."""
+    usage = held.usage if held.observer is None else held.observer.usage
+    return Account(usage, None if usage is None else pricing(held.offer)(usage), failure)
+
+
+def relay_refusal(job: Job, refusal: Relayed, *, downstream: Downstream, retries: int) -> None:
     """Hand an upstream's error answer on unchanged."""
     head = _head(job, refusal.headers)
     head.append((b"content-length", b"%d" % len(refusal.body)))
@@ -78,11 +84,18 @@ async def relay_refusal(job: Job, refusal: Relayed, downstream: Downstream, retr
     head.append((b"x-satisfice-error-source", b"caller"))
     downstream.start(refusal.status, head)
     downstream.end(refusal.body)
-    await downstream.drain()
 
 
-async def tell(error: GatewayError, downstream: Downstream, *, dialect: Dialect, request_id: str, retries: int) -> None:
-    """Tell a caller who has seen nothing yet what went wrong, in the dialect's own shape."""
+def tell(
+    error: GatewayError,
+    downstream: Downstream,
+    *,
+    dialect: Dialect,
+    request_id: str,
+    retries: int = 0,
+    beside: Headers = (),
+) -> None:
+    """Tell a caller who has seen nothing yet what went wrong, in the dialect's own shape; `beside` joins the head."""
     body = dialect.error(error, request_id)
     head = [
         (b"content-type", b"application/json"),
@@ -90,6 +103,7 @@ async def tell(error: GatewayError, downstream: Downstream, *, dialect: Dialect,
         (b"x-satisfice-request-id", request_id.encode()),
         (b"x-satisfice-retries", _RETRIES[retries]),
         (b"x-satisfice-error-source", error.source.value.encode()),
+        *beside,
     ]
     if error.retry_after is not None:
         head.append((b"retry-after", b"%d" % math.ceil(error.retry_after)))
@@ -97,45 +111,41 @@ async def tell(error: GatewayError, downstream: Downstream, *, dialect: Dialect,
         head.append((b"x-should-retry", b"false"))  # the official SDKs stop at it
     downstream.start(error.status, head)
     downstream.end(body)
-    await downstream.drain()
 
 
-async def _whole(held: Held, downstream: Downstream, head: list[tuple[bytes, bytes]]) -> Account:
-    usage = held.usage
-    cost = None if usage is None else pricing(held.offer)(usage)
-    if cost is not None:
-        head.append((b"x-satisfice-cost-msat", b"%d" % cost))
+def _whole(held: Held, downstream: Downstream, *, head: list[tuple[bytes, bytes]]) -> Account:
+    account = bill(held)
+    if account.cost is not None:
+        head.append((b"x-satisfice-cost-msat", b"%d" % account.cost))
     head.append((b"content-length", b"%d" % len(held.body)))
     downstream.start(held.answer.status, head)
     downstream.end(held.body)
     held.answer.close()
-    await downstream.drain()
-    return Account(usage, cost, None)
+    return account
 
 
-async def _stream(job: Job, held: Held, observer: StreamObserver, downstream: Downstream) -> Account:
+async def _stream(job: Job, held: Held, *, observer: StreamObserver, downstream: Downstream) -> Account:
     last = held.body
     failure: Outcome | None = None
     if not observer.is_over:
         downstream.write(last)
-        last, failure = await _pump(held, observer, downstream)
+        last, failure = await _pump(held, observer, downstream=downstream)
     observed = observer.finish()
-    cost = None if observed.usage is None else pricing(held.offer)(observed.usage)
-    if observer.is_over or (observed.is_complete and failure is None):
+    last += observed.rest
+    if observed.has_failed:  # the caller has the upstream's own error event
+        failure = failure or _GIVEN_UP
+    elif observer.is_over or (observed.is_complete and failure is None):
         failure = None
-    elif observed.has_failed:  # the upstream's own error event is out already
-        failure = failure or Outcome(_CUT.fault, "the upstream ended the stream with an error")
     else:
         failure = failure or _CUT
         error = UpstreamFailed(f"The stream from {held.offer.provider} broke: {failure.detail}.")
         last += job.dialect.error_event(error, job.request_id)
     downstream.end(last)
     held.answer.close()
-    await downstream.drain()
-    return Account(observed.usage, cost, failure)
+    return bill(held, failure)
 
 
-async def _pump(held: Held, observer: StreamObserver, downstream: Downstream) -> tuple[bytes, Outcome | None]:
+async def _pump(held: Held, observer: StreamObserver, *, downstream: Downstream) -> tuple[bytes, Outcome | None]:
     """Relay until the terminator, the end or a failure; returns what is to go out with the end, and the failure."""
     feed, write = observer.feed, downstream.write
     last = b""
@@ -168,3 +178,4 @@ def _ascii(text: str) -> bytes:
 
 
 _CUT: Final = broken(Broken(Break.CUT))
+_GIVEN_UP: Final = Outcome(Fault.UPSTREAM, "the upstream ended the stream with an error")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Final
 
 import msgspec
@@ -16,7 +15,7 @@ from satisfice.wire.request import Request
 
 __all__ = ["Candidate", "decide"]
 
-_UNKNOWN: Final = sys.maxsize
+_UNKNOWN: Final = float("inf")
 
 
 class Candidate(msgspec.Struct, frozen=True, gc=False):
@@ -44,8 +43,8 @@ def decide(request: Request, catalog: Catalog) -> list[Candidate]:
     return candidates
 
 
-def _rank(candidate: Candidate) -> int:
-    """Ties keep the catalog's order, which is by provider."""
+def _rank(candidate: Candidate) -> float:
+    """What to sort by; ties keep the catalog's order, which is by provider."""
     return _UNKNOWN if candidate.cost is None else candidate.cost
 
 

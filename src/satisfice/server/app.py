@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from satisfice.core.clock import new_id
 from satisfice.core.errors import BadKey, GatewayError, Internal, UnknownPath, WrongMethod
@@ -19,13 +19,16 @@ from satisfice.wire.openai_chat import OpenAIChat
 
 __all__ = ["App", "Started"]
 
-Handler = Callable[[Scope, ASGIDownstream], Awaitable[None]]
+_Handler = Callable[[Scope, ASGIDownstream], Awaitable[None]]
 
 _log: Final = logging.getLogger(__name__)
 _CHAT: Final = OpenAIChat()
-_BEARER: Final = b"Bearer "
-_KEYS: Final = frozenset((b"authorization", b"x-api-key"))
+_ROOTS: Final = ("/v1", "")
+_LOOK: Final = ("GET", "HEAD")
+_ASK: Final = ("POST",)
 _OPEN: Final = frozenset(("/", "/health", "/ready"))
+_KEYS: Final = frozenset((b"authorization", b"x-api-key"))
+_CHALLENGE: Final = ((b"www-authenticate", b"Bearer"),)
 
 
 class Started(Downstream, Protocol):
@@ -45,72 +48,113 @@ class App:
         self._gateway = gateway
         self._token = access_token
         admin = Admin(gateway)
-        chat = Inference(gateway, _CHAT, max_body)
-        inference = {f"{prefix}{_CHAT.path}": chat for prefix in ("/v1", "")}
-        self.direct: Mapping[bytes, Inference] = {path.encode(): handler for path, handler in inference.items()}
-        """By path: what a server may hand to `answer` without ASGI."""
-        self._routes: Mapping[str, tuple[str, Handler]] = {
-            **{path: ("POST", handler) for path, handler in inference.items()},
-            "/v1/models": ("GET", admin.models),
-            "/models": ("GET", admin.models),
-            "/health": ("GET", admin.health),
-            "/ready": ("GET", admin.ready),
-            "/": ("GET", admin.root),
+        chat = Inference(gateway, _CHAT, max_body=max_body)
+        self._inference: Mapping[bytes, Inference] = {f"{root}{_CHAT.path}".encode(): chat for root in _ROOTS}
+        self._routes: Mapping[str, _Route] = {
+            **{path.decode(): _Route(_ASK, handler) for path, handler in self._inference.items()},
+            **{f"{root}/models": _Route(_LOOK, admin.models) for root in _ROOTS},
+            "/health": _Route(_LOOK, admin.health),
+            "/ready": _Route(_LOOK, admin.ready),
+            "/": _Route(_LOOK, admin.root),
         }
-        self._model = admin.model
+        self._model = _Route(_LOOK, admin.model)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI scope."""
         if scope["type"] == "lifespan":
             await _lifespan(receive, send)
-            return
-        downstream = ASGIDownstream(receive, send)
-        try:
-            handler = self._handler(scope)
-            if self._token is not None and scope["path"] not in _OPEN:
-                _authenticate(self._token, scope["headers"])
-            await handler(scope, downstream)
-        except Exception as error:
-            await self._tell(error, downstream)
+        else:
+            downstream = ASGIDownstream(receive, send)
+            await self._guard(self._serve(scope, downstream), downstream)
 
-    async def answer(self, inference: Inference, headers: Headers, body: bytes | None, downstream: Started) -> None:
+    def inference(self, path: bytes, headers: Headers) -> Inference | None:
+        """What answers POST requests to this path, to be handed to `answer` instead of taking the way of ASGI.
+
+        None: nothing does, or the caller's key is not right.
+        """
+        found = self._inference.get(path)
+        if found is None or (self._token is not None and _refusal(self._token, headers) is not None):
+            return None
+        return found
+
+    async def answer(self, inference: Inference, *, headers: Headers, body: bytes | None, downstream: Started) -> None:
         """The short way of a request whose body is here; None: it was over the limit."""
-        try:
-            if self._token is not None:
-                _authenticate(self._token, headers)
-            await inference.answer(headers, body, downstream)
-        except Exception as error:
-            await self._tell(error, downstream)
+        await self._guard(inference.answer(headers, body=body, downstream=downstream), downstream)
 
-    def _handler(self, scope: Scope) -> Handler:
-        path: str = scope["path"]
-        method, handler = self._routes.get(path, ("GET", None))
-        if handler is None and path.startswith("/v1/models/"):
-            handler = self._model
-        if handler is None:
+    async def _serve(self, scope: Scope, downstream: ASGIDownstream) -> None:
+        route = self._route(scope["path"])
+        if scope["method"] not in route.methods:
+            raise _MethodNotAllowed(scope, route.methods)
+        if self._token is not None and scope["path"] not in _OPEN:
+            refusal = _refusal(self._token, scope["headers"])
+            if refusal is not None:
+                raise refusal
+        await route.handler(scope, downstream)
+
+    def _route(self, path: str) -> _Route:
+        route = self._routes.get(path)
+        if route is None and path.startswith(Admin.MODEL_PATHS):
+            route = self._model
+        if route is None:
             raise UnknownPath(f"Nothing is served at {path[:200]}.")
-        if scope["method"] != method and (scope["method"], method) != ("HEAD", "GET"):
-            raise WrongMethod(f"{path} takes {method}, not {scope['method']}.", hint=f"Use {method}.")
-        return handler
+        return route
 
-    async def _tell(self, error: Exception, downstream: Started) -> None:
-        """The outer wall: an error of ours is logged with the id that the caller gets, and the server goes on."""
-        request_id = new_id("req", self._gateway.clock)
-        if not isinstance(error, GatewayError):
-            _log.error("%s: a bug of ours", request_id, exc_info=error)
+    async def _guard(self, work: Awaitable[None], downstream: Started) -> None:
+        """The outer wall: a bug of ours is logged with the id that the caller gets, and the server goes on.
+
+        A body that has begun is left without its end, so that the server drops the connection.
+        """
+        try:
+            await work
+        except GatewayError as error:
+            self._tell(error, downstream, request_id=new_id("req", self._gateway.clock))
+        except Exception as bug:
+            request_id = new_id("req", self._gateway.clock)
+            _log.error("%s: a bug of ours", request_id, exc_info=bug)
             if downstream.has_started:
-                raise error  # the server drops the connection, so that half an answer is not taken for a whole one
-            error = Internal("Something went wrong inside the gateway.")
-        await tell(error, downstream, dialect=_CHAT, request_id=request_id, retries=0)
+                return
+            self._tell(Internal("Something went wrong inside the gateway."), downstream, request_id=request_id)
+        else:
+            return
+        await downstream.drain()
+
+    def _tell(self, error: GatewayError, downstream: Started, *, request_id: str) -> None:
+        match error:
+            case BadKey():
+                beside: Headers = _CHALLENGE  # RFC 9110 section 15.5.2
+            case _MethodNotAllowed():
+                beside = ((b"allow", error.allow),)  # RFC 9110 section 15.5.6
+            case _:
+                beside = ()
+        tell(error, downstream, dialect=_CHAT, request_id=request_id, beside=beside)
 
 
-def _authenticate(token: Secret, headers: Headers) -> None:
+class _Route(NamedTuple):
+    methods: tuple[str, ...]
+    handler: _Handler
+
+
+class _MethodNotAllowed(WrongMethod):
+    """`WrongMethod`, with the methods that are allowed."""
+
+    def __init__(self, scope: Scope, methods: tuple[str, ...]) -> None:
+        super().__init__(f"{scope['path']} takes {methods[0]}, not {scope['method']}.", hint=f"Use {methods[0]}.")
+        self.allow = ", ".join(methods).encode()
+
+
+def _refusal(token: Secret, headers: Headers) -> BadKey | None:
     """Both ways to bring a key count: `Authorization: Bearer` and `x-api-key`."""
     keys = [value for name, value in headers if name in _KEYS]
     if not keys:
-        raise BadKey("An access token is needed.")
-    if not any([token.matches(key.removeprefix(_BEARER)) for key in keys]):
-        raise BadKey("The access token is wrong.")
+        return BadKey("An access token is needed.")
+    # All are compared, so that the time taken does not tell which of them is right.
+    is_right = [token.matches(_bare(key)) for key in keys]
+    return None if any(is_right) else BadKey("The access token is wrong.")
+
+
+def _bare(key: bytes) -> bytes:
+    """Without the scheme, whose name has no case (RFC 9110 section 11.1)."""
+    return key[7:].strip() if key[:7].lower() == b"bearer " else key
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:

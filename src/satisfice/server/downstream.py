@@ -96,12 +96,8 @@ class ASGIDownstream:
 def _rest(sending: Coroutine[object, None, None], waiting: object) -> Generator[object, None, None]:
     """Go on with a coroutine that has been stepped once and waits for `waiting`, an asyncio future."""
     try:
-        while True:
-            try:
-                yield waiting
-            except BaseException as thrown:  # noqa: BLE001 - it is meant for the coroutine, whatever it is
-                waiting = sending.throw(thrown)
-            else:
-                waiting = sending.send(None)
-    except StopIteration:
-        return
+        yield waiting
+    except BaseException:
+        sending.close()
+        raise
+    yield from sending

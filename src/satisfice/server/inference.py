@@ -19,6 +19,7 @@ _KEPT_BACK: Final = frozenset(
         b"accept-charset",
         b"accept-encoding",
         b"accept-language",
+        b"api-key",
         b"authorization",
         b"connection",
         b"content-encoding",
@@ -39,10 +40,13 @@ _KEPT_BACK: Final = frozenset(
         b"te",
         b"trailer",
         b"transfer-encoding",
+        b"true-client-ip",
         b"upgrade",
         b"user-agent",
         b"via",
         b"x-api-key",
+        b"x-client-ip",
+        b"x-goog-api-key",
         b"x-real-ip",
     )
 )
@@ -52,7 +56,7 @@ _KEPT_BACK_PREFIXES: Final = (b"x-satisfice-", b"x-stainless-", b"x-forwarded-",
 class Inference:
     """Handles one dialect's path."""
 
-    def __init__(self, gateway: Gateway, dialect: Dialect, max_body: int) -> None:
+    def __init__(self, gateway: Gateway, dialect: Dialect, *, max_body: int) -> None:
         """`max_body`: bytes that a request body may have."""
         self._gateway = gateway
         self._dialect = dialect
@@ -62,18 +66,16 @@ class Inference:
     async def __call__(self, scope: Scope, downstream: ASGIDownstream) -> None:
         """Answer one ASGI request."""
         headers: Headers = scope["headers"]
-        await self.answer(headers, await self._body(headers, downstream), downstream)
+        await self.answer(headers, body=await self._body(headers, downstream), downstream=downstream)
 
-    async def answer(self, headers: Headers, body: bytes | None, downstream: Downstream) -> None:
+    async def answer(self, headers: Headers, *, body: bytes | None, downstream: Downstream) -> None:
         """Answer one request; a body of None was over the limit."""
         if body is None:
             raise TooLarge(f"The body is larger than {self.max_body} bytes ({self.max_body >> 20} MiB).")
         handed_on = [
-            field
-            for field in headers
-            if field[0] not in _KEPT_BACK and not field[0].startswith(_KEPT_BACK_PREFIXES)
+            field for field in headers if field[0] not in _KEPT_BACK and not field[0].startswith(_KEPT_BACK_PREFIXES)
         ]
-        await self._gateway.answer(self._dialect, body, handed_on, downstream)
+        await self._gateway.answer(self._dialect, body, headers=handed_on, downstream=downstream)
 
     async def _body(self, headers: Headers, downstream: ASGIDownstream) -> bytes | None:
         for name, value in headers:

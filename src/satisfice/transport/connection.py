@@ -82,7 +82,7 @@ class Connection(asyncio.Protocol):
         self.has_rested = False
         """Has it waited since the pool's last sweep?"""
         self.on_body = self._pieces.append
-        self._parser: HttpResponseParser | None = HttpResponseParser(self)
+        self._parser = HttpResponseParser(self)
         self._feed = self._parser.feed_data
 
     # What the client and the pool call.
@@ -161,8 +161,7 @@ class Connection(asyncio.Protocol):
         self._gone(exc)
         self._home.left(self)
         # The parser holds our methods and we hold the parser: a cycle that would wait for the collector.
-        self._parser = None
-        del self._feed, self.on_body
+        del self._parser, self._feed, self.on_body
 
     # What the parser calls, within `_feed`; what is raised here stops it.
 
@@ -173,23 +172,20 @@ class Connection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         """The end of a head."""
-        parser = self._parser
-        exchange = self._exchange
-        if parser is None or exchange is None:
-            return
         # llhttp lets no other line end pass, so this is the end that it has found.
         end = self._raw.find(b"\r\n\r\n", self._start) + 2
         head = self._raw[self._start : end]
-        status = parser.get_status_code()
+        status = self._parser.get_status_code()
         if 100 <= status <= 199:
             check_interim(status, head)
             self._start = end + 2
             return
-        self._is_kept = parser.should_keep_alive()
+        self._is_kept = self._parser.should_keep_alive()
         self._until_close = ends_with_connection(status, head, is_delimited=self._is_kept)
         self._is_headed = True
         self._raw = head
-        exchange.begin(status, head)
+        if self._exchange is not None:
+            self._exchange.begin(status, head)
 
     def on_message_complete(self) -> None:
         """The end of an answer, which may be an interim one."""
@@ -205,7 +201,9 @@ class Connection(asyncio.Protocol):
             return
         self._raw += data[:room]
         self._read(data[:room])
-        if self._is_headed:
+        if self._exchange is None:
+            self.drop()  # it was a whole answer, and there is more
+        elif self._is_headed:
             self._read(data[room:])
         else:
             self._fail(Broken(Break.TOO_LARGE, f"a head over {MAX_HEAD} bytes"))
@@ -241,10 +239,7 @@ class Connection(asyncio.Protocol):
         self._exchange = None
         self._watch.discard(exchange)
         exchange.finish()
-        transport = self._transport
-        if transport is None:
-            return
-        if transport.get_write_buffer_size():
+        if self._transport is not None and self._transport.get_write_buffer_size():
             self.drop()  # answered before the request was sent whole, which would go on where the next one has to stand
         elif self._is_kept and fault is None:
             self._is_used = True

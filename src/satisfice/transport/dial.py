@@ -17,11 +17,24 @@ from satisfice.transport.proxy import connect_http, connect_socks, from_environm
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
 
+    from aiohappyeyeballs import AddrInfoType
+
     from satisfice.core.secrets import Secret
     from satisfice.transport.address import Address
     from satisfice.transport.connection import Connection
 
     _Connect = Callable[..., Coroutine[object, object, tuple[asyncio.BaseTransport, Connection]]]
+
+__all__ = ["Dialer"]
+
+_HEAD_START: Final = 0.25
+"""Seconds an address has before the next one is tried beside it (RFC 8305, section 5)."""
+_GOODBYE: Final = 2.0
+"""Seconds the other side has to answer the end of a TLS session."""
+_PROBE_AFTER: Final = 60
+"""Seconds of silence before the kernel asks whether the other side is still there; keeps routers from forgetting us."""
+_BUFFER: Final = 4 * (16 * 1024 + 64)
+"""Bytes of TLS to be held each way: four records. aiofastnet would take sixteen, for each of a thousand streams."""
 
 try:
     from aiofastnet import create_connection
@@ -33,17 +46,7 @@ except ImportError:  # no build for this platform: the loop's own TLS does the s
 else:
 
     def _tls_connector(loop: asyncio.AbstractEventLoop) -> _Connect:
-        return partial(create_connection, loop)
-
-
-__all__ = ["Dialer"]
-
-_HEAD_START: Final = 0.25
-"""Seconds an address has before the next one is tried beside it (RFC 8305, section 5)."""
-_GOODBYE: Final = 2.0
-"""Seconds the other side has to answer the end of a TLS session."""
-_PROBE_AFTER: Final = 60
-"""Seconds of silence before the kernel asks whether the other side is still there; keeps routers from forgetting us."""
+        return partial(create_connection, loop, ssl_incoming_bio_size=_BUFFER, ssl_outgoing_bio_size=_BUFFER)
 
 
 class Dialer:
@@ -75,6 +78,8 @@ class Dialer:
                 return await self._attach(sock, make, context=context, address=address)
         except TimeoutError as error:
             raise Broken(Break.CONNECT_TIMEOUT, f"{address.host}:{address.port}") from error
+        except OSError as error:  # the other side has gone between two steps
+            raise Broken(Break.UNREACHABLE, f"{address.host}:{address.port}: {_said(error)}") from error
 
     def _context(self, ca_file: str | None) -> ssl.SSLContext:
         """One for all endpoints that trust the same: reading the system's certificates takes 20 ms."""
@@ -105,7 +110,7 @@ class Dialer:
             await connect_http(sock, proxy, address=address, loop=self._loop)
         except BaseException as error:
             sock.close()
-            if isinstance(error, OSError) and not isinstance(error, TimeoutError):
+            if isinstance(error, OSError):
                 raise Broken(Break.PROXY, _said(error)) from error
             raise
         return sock
@@ -113,14 +118,15 @@ class Dialer:
     async def _connect(self, host: str, port: int) -> socket.socket:
         where = f"{host}:{port}"
         try:
-            found = await self._loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            found = await self._look_up(host, port)
             return await start_connection(found, happy_eyeballs_delay=_HEAD_START, loop=self._loop)
         except ConnectionRefusedError as error:
             raise Broken(Break.REFUSED, where) from error
-        except TimeoutError:
-            raise
         except (OSError, RuntimeError, UnicodeError, ValueError) as error:
             raise Broken(Break.UNREACHABLE, f"{where}: {_said(error)}") from error
+
+    async def _look_up(self, host: str, port: int) -> list[AddrInfoType]:
+        return list(await self._loop.getaddrinfo(host, port, type=socket.SOCK_STREAM))
 
     async def _attach(
         self, sock: socket.socket, make: Callable[[], Connection], *, context: ssl.SSLContext | None, address: Address
@@ -147,8 +153,6 @@ class Dialer:
             raise Broken(Break.TLS, f"{host}: certificate not trusted: {error.verify_message}") from error
         except ssl.SSLError as error:
             raise Broken(Break.TLS, f"{host}: {_said(error)}") from error
-        except TimeoutError:
-            raise
         except OSError as error:
             raise Broken(Break.TLS, f"{host} hung up during the handshake") from error
         return connection

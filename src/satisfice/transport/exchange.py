@@ -54,7 +54,6 @@ class Exchange:
         "_fields",
         "_head",
         "_held",
-        "_is_ended",
         "_is_flowing",
         "_is_paused",
         "_is_stirred",
@@ -84,7 +83,7 @@ class Exchange:
         self._waiter: asyncio.Future[bool] | None = None
         self._fault: Exception | None = None
         self._spare: int | None = None
-        self._is_flowing = self._is_stirred = self._is_paused = self._is_ended = False
+        self._is_flowing = self._is_stirred = self._is_paused = False
         self.status = 0
         self._head = b""
         self._fields: Headers | None = None
@@ -102,8 +101,8 @@ class Exchange:
 
     async def read(self, limit: int) -> bytes:
         """The whole body, or `Broken(TOO_LARGE)` if it is over so many bytes."""
-        if self._is_ended and len(self._pieces) == 1 and self._held <= limit:
-            return self._pieces.pop()  # as most answers are that aren't streams
+        if self._line is None and self._fault is None and len(self._pieces) == 1 and self._held <= limit:
+            return self._pieces.pop()  # whole and in one piece, as most answers that aren't streams
         pieces: list[bytes] = []
         size = 0
         while piece := await self.chunk():
@@ -208,7 +207,15 @@ class Exchange:
         self._is_stirred = True
         sink = self._sink
         if sink is not None:
-            self._hand_on(sink, piece)
+            try:
+                if sink(piece):
+                    return
+            except Exception as fault:  # for whom pumps: the loop that called us could only log it
+                self.abort()
+                self._fault = fault
+                return
+            self._sink = None
+            self._wake(has_stopped=True)
         elif self._spare is None:
             self._pieces.append(piece)
             self._held += len(piece)
@@ -223,7 +230,6 @@ class Exchange:
 
     def finish(self) -> None:
         """The body is whole."""
-        self._is_ended = True
         self._resume()
         self._line = None
         self._wake()
@@ -248,19 +254,6 @@ class Exchange:
             self._expire(Break.IDLE_TIMEOUT if self._is_flowing else Break.FIRST_BYTE_TIMEOUT)
 
     # Below, in order of use.
-
-    def _hand_on(self, sink: Sink, piece: bytes) -> None:
-        try:
-            if sink(piece):
-                return
-        except Exception as fault:  # for whom pumps: the loop that called us could only log it
-            self._sink = None
-            if self._line is not None:
-                self._line.drop()
-            self.fail(fault)
-        else:
-            self._sink = None
-            self._wake(has_stopped=True)
 
     def _wake(self, *, has_stopped: bool = False) -> None:
         waiter = self._waiter

@@ -61,7 +61,7 @@ def fields(head: bytes) -> Headers:
     found = []
     for line in head.split(b"\r\n")[1:-1]:
         name, _, value = line.partition(b":")
-        found.append((name.lower(), value.strip(b" \t")))
+        found.append((name.lower(), value.strip()))
     return found
 
 

@@ -51,12 +51,12 @@ class RequestHead:
         key = (sending.method, sending.path, size > 0)
         head = self._kept.get(key)
         if head is None:
-            head = self._prepare(*key)
+            head = self._kept[key] = self._prepare(sending.method, sending.path, has_body=size > 0)
         if sending.headers:
             head += _lines([field for field in sending.headers if field[0] not in _OWN])
         return head + b"Content-Length: %d\r\n\r\n" % size if size else head + b"\r\n"
 
-    def _prepare(self, method: str, path: str, has_body: bool) -> bytes:  # noqa: FBT001 - a key's third part
+    def _prepare(self, method: str, path: str, *, has_body: bool) -> bytes:
         fields = [
             (b"Host", self._authority),
             (b"User-Agent", f"satisfice/{__version__}"),
@@ -72,7 +72,6 @@ class RequestHead:
         head = line + b"\r\n" + _lines([(name, value.encode()) for name, value in fields])
         if len(self._kept) >= _MAX_KEPT:
             self._kept.clear()
-        self._kept[method, path, has_body] = head
         return head
 
 

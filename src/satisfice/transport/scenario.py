@@ -98,7 +98,7 @@ def scenario(name: str) -> Scenario:
     is_path = name.endswith(_SUFFIX) or os.sep in name
     names = shipped()
     if not is_path and name not in names:
-        near = near_misses(name, names, 1)
+        near = near_misses(name, names, limit=1)
         hint = (
             f"Did you mean `{near[0]}`?" if near else f"There are {', '.join(names)}; or name a file ending in .toml."
         )
@@ -231,7 +231,7 @@ class _Reader:
     def _table(self, raw: dict[str, Any], kind: type[_Table], *, section: int) -> _Table | None:
         keys = kind.__struct_fields__
         for key in raw.keys() - set(keys):
-            near = ", ".join(f"`{each}`" for each in near_misses(key, keys, 1) or keys)
+            near = ", ".join(f"`{each}`" for each in near_misses(key, keys, limit=1) or keys)
             self._complain(self._line(key, section), f"`{key}` is no setting here: there is {near}")
         try:
             return msgspec.convert({key: raw[key] for key in keys if key in raw}, kind)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import accumulate
 from typing import Final
 
 import msgspec
@@ -16,8 +17,10 @@ MAX_DEPTH: Final = 64
 
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _encode = msgspec.json.Encoder().encode
-_ALL_BUT_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
-_ALL_BUT_STRUCTURE: Final = bytes(set(range(256)) - set(b'[]{}"\\'))
+_EVERY_BYTE: Final = frozenset(range(256))
+_ALL_BUT_BRACKETS: Final = bytes(_EVERY_BYTE - set(b"[]{}"))
+_ALL_BUT_STRUCTURE: Final = bytes(_EVERY_BYTE - set(b'[]{}"\\/bfnrtu'))
+_STEPS: Final = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
 
 
 class Body:
@@ -44,13 +47,14 @@ class Body:
                 f"The body is not valid UTF-8 at byte {e.start}.", hint="Encode the JSON text as UTF-8."
             ) from None
         except msgspec.ValidationError:
-            raise BadRequest("The body is JSON, but not an object.", hint="Send an object: {…}.") from None
+            raise BadRequest("The body is not a JSON object.", hint="Send an object: {…}.") from None
         except RecursionError:
             raise _too_deep() from None
         except msgspec.DecodeError as e:
-            raise BadRequest(f"The body is not JSON: {e}.", hint="Check the JSON text; is it cut off?") from None
+            reason = str(e).removeprefix("JSON is malformed: ")
+            raise BadRequest(f"The body is not JSON: {reason}.", hint="Check the JSON text; is it cut off?") from None
         # Fewer brackets than levels allowed is the usual case and proves it in a third of a microsecond per KB.
-        if len(raw.translate(None, _ALL_BUT_BRACKETS)) > 2 * MAX_DEPTH and _is_deeper(raw, MAX_DEPTH):
+        if len(raw.translate(None, _ALL_BUT_BRACKETS)) > 2 * MAX_DEPTH and _depth(raw) > MAX_DEPTH:
             raise _too_deep()
         self.get: Final[Callable[[str], msgspec.Raw | None]] = self._members.get
         """The value's own bytes, or None if there is no such key."""
@@ -66,12 +70,10 @@ def _too_deep() -> BadRequest:
     return BadRequest(f"The body is nested more than {MAX_DEPTH} levels deep.", hint="Flatten the JSON.")
 
 
-def _is_deeper(valid: bytes, limit: int) -> bool:
-    """Count the levels of a valid JSON text with whole-text operations, which run at the speed of C."""
-    marks = valid.translate(None, _ALL_BUT_STRUCTURE).replace(b"\\\\", b"").replace(b'\\"', b"")
-    brackets = b"".join(marks.split(b'"')[::2]).translate(None, b"\\")
-    for _ in range(limit):
-        if not brackets:
-            return False
-        brackets = brackets.replace(b"[]", b"").replace(b"{}", b"")
-    return bool(brackets)
+def _depth(valid: bytes) -> int:
+    """The levels of a valid JSON text with a bracket in it, by whole-text operations, which run at the speed of C."""
+    # The letters that can follow a backslash stay until the escapes are out, or `\n"` would end up as `\"`.
+    marks = valid.translate(None, _ALL_BUT_STRUCTURE).replace(rb"\\", b"").replace(rb"\"", b"")
+    outside_strings = b"".join(marks.split(b'"')[::2])
+    steps = outside_strings.translate(_STEPS, _ALL_BUT_BRACKETS)
+    return max(accumulate(memoryview(steps).cast("b")))

@@ -6,7 +6,9 @@ providers make of it (noted where it matters).
 
 from __future__ import annotations
 
-from typing import Final
+import re
+from collections.abc import Callable
+from typing import Final, TypeGuard
 
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
@@ -42,14 +44,15 @@ class _Reasoned(msgspec.Struct, gc=False):
 
 
 class _Usage(msgspec.Struct, gc=False):
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int | None = None
     prompt_tokens_details: _Cached | None = None
     completion_tokens_details: _Reasoned | None = None
 
 
 class _Answer(msgspec.Struct, gc=False):
-    choices: Raw | UnsetType = UNSET
+    choices: list[Raw] | None = None
     usage: Raw | UnsetType = UNSET
     error: Raw | UnsetType = UNSET
 
@@ -57,17 +60,17 @@ class _Answer(msgspec.Struct, gc=False):
 class _Choice(msgspec.Struct, gc=False):
     delta: dict[str, Raw] | None = None
     finish_reason: str | None = None
-    text: str | None = None
 
 
 class _Chunk(msgspec.Struct, gc=False):
     choices: list[_Choice] | None = None
     usage: Raw | UnsetType = UNSET
     error: Raw | UnsetType = UNSET
+    object: Raw | UnsetType = UNSET
 
 
 class _Error(msgspec.Struct, gc=False):
-    code: int | str | float | None = None
+    code: int | str | None = None
 
 
 _str = msgspec.json.Decoder(str).decode
@@ -81,13 +84,12 @@ _error = msgspec.json.Decoder(_Error).decode
 _dumps = msgspec.json.Encoder().encode
 _members = msgspec.json.Decoder(dict[str, Raw]).decode
 
+_UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _DONE: Final = b"[DONE]"
 _EMPTY: Final = frozenset((b"null", b'""', b"[]", b"{}"))
 _NULL: Final = Raw(b"null")
-_PREAMBLE: Final = Frame(FrameKind.PREAMBLE)
-_OUTPUT: Final = Frame(FrameKind.OUTPUT)
-_FINAL: Final = Frame(FrameKind.OUTPUT, None, is_final=True)
-_TERMINATOR: Final = Frame(FrameKind.TERMINATOR)
+_VLLM_ERROR: Final = Raw(b'"error"')
+_ERROR_STATUS: Final = re.compile(r"[45][0-9][0-9]")
 
 
 class OpenAIChat:
@@ -135,39 +137,43 @@ class OpenAIChat:
         """What a whole answer says of itself; `Broken(MALFORMED)` if it is no answer of this dialect."""
         try:
             read = _answer(answer)
-        except (msgspec.MsgspecError, RecursionError):
-            raise Broken(Break.MALFORMED, "the answer is not a JSON object") from None
-        if read.choices is UNSET or read.choices == _NULL:
-            if read.error is UNSET or read.error == _NULL:
-                raise Broken(Break.MALFORMED, "the answer has no choices")
+        except _UNREADABLE:
+            raise Broken(Break.MALFORMED, "the answer is no chat completion") from None
+        if read.choices:
+            return Reading(_usage_of(read.usage))
+        if _is_given(read.error):
             return Reading(None, _status_of(read.error), answer)
-        return Reading(_usage_of(read.usage))
+        raise Broken(Break.MALFORMED, "the answer has no choices")
 
     def classify(self, event: bytes, data: bytes) -> Frame:  # noqa: ARG002 - chat events have no type
         """What this event of a stream is; `Broken(MALFORMED)` if it is none of this dialect."""
         if data.strip() == _DONE:
-            return _TERMINATOR
+            return Frame(FrameKind.TERMINATOR)
         try:
             read = _chunk(data)
-        except (msgspec.MsgspecError, RecursionError):
+        except _UNREADABLE:
             raise Broken(Break.MALFORMED, "an event of the stream is not a chunk") from None
-        if read.error is not UNSET and read.error != _NULL:
+        if _is_given(read.error):
             return Frame(FrameKind.ERROR, Reading(None, _status_of(read.error), data))
+        if read.object == _VLLM_ERROR:  # {"object":"error","message":…,"code":…} (https://github.com/vllm-project/vllm)
+            return Frame(FrameKind.ERROR, Reading(None, _status_of(data), data))
         usage = _usage_of(read.usage)
+        reading = None if usage is None else Reading(usage)
         if not read.choices:
-            return _PREAMBLE if usage is None else Frame(FrameKind.USAGE, Reading(usage))
-        is_final = any(choice.finish_reason is not None for choice in read.choices)
-        if usage is not None:
-            return Frame(FrameKind.OUTPUT, Reading(usage), is_final)
-        if is_final:
-            return _FINAL
-        return _OUTPUT if any(map(_says_something, read.choices)) else _PREAMBLE
+            return Frame(FrameKind.USAGE if _is_given(read.usage) else FrameKind.PREAMBLE, reading)
+        # Ollama and others write "" where OpenAI writes null (https://github.com/ollama/ollama/issues/4357).
+        is_final = any(choice.finish_reason for choice in read.choices)
+        has_output = is_final or any(map(_says_something, read.choices))
+        return Frame(FrameKind.OUTPUT if has_output else FrameKind.PREAMBLE, reading, is_final)
 
     def with_cost(self, data: bytes, cost: Msat) -> bytes:
         """The data of a usage event with `cost_msat` among the fields of the usage object."""
-        chunk = _members(data)
-        chunk["usage"] = Raw(_dumps(_members(chunk["usage"]) | {"cost_msat": Raw(b"%d" % cost)}))
-        return _dumps(chunk)
+        try:
+            chunk = _members(data)
+            usage = _members(chunk["usage"]) | {"cost_msat": Raw(b"%d" % cost)}
+        except UnicodeDecodeError:
+            return data  # A name in it that can't be read can't be written either.
+        return _dumps(chunk | {"usage": usage})
 
     def error(self, error: GatewayError, request_id: str) -> bytes:
         """The body of an error answer, in OpenAI's shape, with the advice beside it."""
@@ -191,34 +197,40 @@ class OpenAIChat:
 _KINDS: Final = (
     ("model", _str, "a string"),
     ("stream", _bool, "true or false"),
-    ("stream_options", _stream_options, "an object"),
     ("max_completion_tokens", _int, "a whole number"),
     ("max_tokens", _int, "a whole number"),
     ("n", _int, "a whole number"),
+    ("stream_options", _stream_options, "an object with `include_usage` true or false"),
 )
 
 
 def _wrong_kind(body: Body) -> BadRequest:
     """Which key it was: looked up only when something is wrong."""
-    for key, decode, wanted in _KINDS:
-        value = body.get(key)
-        try:
-            if value is not None:
-                decode(value)
-        except msgspec.MsgspecError:
-            return BadRequest(f"`{key}` must be {wanted}.", param=key)
-    raise AssertionError("called when nothing is wrong")  # pragma: no cover
+    key, wanted = next((key, wanted) for key, decode, wanted in _KINDS if not _is_readable(body.get(key), decode))
+    return BadRequest(f"`{key}` must be {wanted}.", param=key)
+
+
+def _is_readable(value: Raw | None, decode: Callable[[Raw], object]) -> bool:
+    try:
+        if value is not None:
+            decode(value)
+    except msgspec.MsgspecError:
+        return False
+    return True
+
+
+def _is_given(value: Raw | UnsetType) -> TypeGuard[Raw]:
+    """It is there, and neither null nor empty; a long value is not copied to find out."""
+    return value is not UNSET and (len(value) > 4 or bytes(value) not in _EMPTY)
 
 
 def _says_something(choice: _Choice) -> bool:
-    if choice.text:
-        return True
     delta = choice.delta or {}
-    return any(key != "role" and bytes(value) not in _EMPTY for key, value in delta.items())
+    return any(key != "role" and _is_given(value) for key, value in delta.items())
 
 
 def _usage_of(raw: Raw | UnsetType) -> Usage | None:
-    """Disjoint buckets from inclusive totals; counts that contradict each other are no usage at all."""
+    """Disjoint buckets from inclusive totals; counts that are missing or contradict each other are no usage at all."""
     try:
         said = None if raw is UNSET else _usage(raw)
     except msgspec.MsgspecError:
@@ -227,20 +239,23 @@ def _usage_of(raw: Raw | UnsetType) -> Usage | None:
         return None
     cached = (said.prompt_tokens_details and said.prompt_tokens_details.cached_tokens) or 0
     reasoned = (said.completion_tokens_details and said.completion_tokens_details.reasoning_tokens) or 0
-    uncached, text = said.prompt_tokens - cached, said.completion_tokens - reasoned
-    if min(uncached, text, cached, reasoned) < 0:
+    # OpenAI counts reasoning as completion; xAI and Gemini count it in the total alone
+    # (https://docs.x.ai/docs/key-information/consumption-and-rate-limits).
+    output = max(said.completion_tokens, (said.total_tokens or 0) - said.prompt_tokens)
+    reasoning = max(reasoned, output - said.completion_tokens)
+    uncached, text = said.prompt_tokens - cached, output - reasoning
+    if uncached < 0 or text < 0 or cached < 0 or reasoned < 0:
         return None
-    return Usage(uncached=uncached, cache_read=cached, text=text, reasoning=reasoned)
+    return Usage(uncached=uncached, cache_read=cached, text=text, reasoning=reasoning)
 
 
-def _status_of(raw: Raw) -> int:
+def _status_of(raw: Raw | bytes) -> int:
     """OpenRouter and others put the status they mean into `error.code` of an answer with status 200."""
     try:
-        code = _error(raw).code
-    except msgspec.MsgspecError:
+        code = str(_error(raw).code)
+    except _UNREADABLE:
         return 502
-    status = int(code) if isinstance(code, str) and code.isascii() and code.isdigit() else code
-    return status if isinstance(status, int) and 400 <= status <= 599 else 502
+    return int(code) if _ERROR_STATUS.fullmatch(code) else 502
 
 
 def _type_of(error: GatewayError) -> str:

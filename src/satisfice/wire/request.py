@@ -60,7 +60,7 @@ class Frame(NamedTuple):
 
     kind: FrameKind
     reading: Reading | None = None
-    """For USAGE and ERROR, and for output that carries usage with it."""
+    """What an error says, and the usage, which may come with output too; None: nothing is said."""
     is_final: bool = False
     """The model has said that it is done (a finish reason is here)."""
 

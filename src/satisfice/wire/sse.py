@@ -17,8 +17,9 @@ __all__ = ["MAX_EVENT", "SSEDecoder", "ServerSentEvent", "encode"]
 MAX_EVENT: Final = 32 << 20
 """Bytes that one event may have; a whole picture fits."""
 
-# Line ends are CRLF, LF or CR. The groups are atomic: CRLF is one line end and never CR and LF.
-_BLANK_LINE: Final = re.compile(rb"(?>\r\n|\r|\n)(?>\r\n|\r|\n)")
+# Line ends are CRLF, LF or CR. The groups are atomic: CRLF is one line end and never CR and LF. A CR that is the last
+# byte of all doesn't count yet: the LF that belongs to it may be on its way.
+_BLANK_LINE: Final = re.compile(rb"(?>\r\n|\r|\n)(?>\r\n|\n|\r(?!\Z))")
 _LINE_END: Final = re.compile(rb"\r\n|\r|\n")
 _BOM: Final = b"\xef\xbb\xbf"
 _LONGEST_END: Final = 4
@@ -38,11 +39,12 @@ class ServerSentEvent(NamedTuple):
 class SSEDecoder:
     """Bytes in any pieces in, whole events out; the incomplete rest is kept."""
 
-    __slots__ = ("_rest",)
+    __slots__ = ("_bom", "_rest")
 
     def __init__(self) -> None:
         """Nothing has come yet."""
         self._rest = bytearray()
+        self._bom = _BOM  # to be taken off the first event
 
     @property
     def is_empty(self) -> bool:
@@ -62,11 +64,32 @@ class SSEDecoder:
         events = []
         start = 0
         for match in _BLANK_LINE.finditer(data):
-            events.append(_parse(data[start : match.end()]))
+            events.append(self._parse(data[start : match.end()]))
             start = match.end()
         self._rest += data[start:]
         self._check_size()
         return events
+
+    def finish(self) -> ServerSentEvent | None:
+        """The unfinished event as if its blank line had come, though its data may be cut; None if nothing is kept.
+
+        A reader drops such an event. Whoever hands it on can complete it instead, if it is whole.
+        """
+        rest = bytes(self._rest).rstrip(b"\r\n")
+        self._rest.clear()
+        return self._parse(rest + b"\n\n") if rest else None
+
+    def _parse(self, raw: bytes) -> ServerSentEvent:
+        kind = b""
+        data: list[bytes] = []
+        for line in _LINE_END.split(raw.removeprefix(self._bom)):
+            field, _, value = line.partition(b":")
+            if field == b"data":
+                data.append(value.removeprefix(b" "))
+            elif field == b"event":
+                kind = value.removeprefix(b" ")
+        self._bom = b""
+        return ServerSentEvent(raw, kind, b"\n".join(data) if data else None)
 
     def _check_size(self) -> None:
         if len(self._rest) > MAX_EVENT:
@@ -77,15 +100,3 @@ def encode(data: bytes, event: bytes = b"") -> bytes:
     """One event; data with line ends becomes several data lines."""
     head = b"event: %b\n" % event if event else b""
     return head + b"".join(b"data: %b\n" % line for line in _LINE_END.split(data)) + b"\n"
-
-
-def _parse(raw: bytes) -> ServerSentEvent:
-    kind = b""
-    data: list[bytes] = []
-    for line in _LINE_END.split(raw.removeprefix(_BOM)):
-        field, _, value = line.partition(b":")
-        if field == b"data":
-            data.append(value.removeprefix(b" "))
-        elif field == b"event":
-            kind = value.removeprefix(b" ")
-    return ServerSentEvent(raw, kind, b"\n".join(data) if data else None)

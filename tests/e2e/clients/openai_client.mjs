@@ -42,10 +42,13 @@ async function answer(job) {
   try {
     await todo[job.do](client, job, seen);
   } catch (error) {
-    if (!(error instanceof OpenAI.APIError)) throw error;
-    const { status, code, message } = error;
-    seen.error = { type: error.constructor.name, message, code, status };
-    if (error.headers) seen.error.headers = Object.fromEntries(error.headers);
+    if (error instanceof OpenAI.APIError) {
+      const { status, code, message } = error;
+      seen.error = { type: error.constructor.name, message, code, status };
+      if (error.headers) seen.error.headers = Object.fromEntries(error.headers);
+    } else {
+      seen.broken = error.stack;
+    }
   }
   process.stdout.write(`${JSON.stringify(seen)}\n`);
 }

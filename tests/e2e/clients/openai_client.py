@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sys
 import threading
+import traceback
 from typing import Any
 
 from openai import APIError, APIStatusError, OpenAI
@@ -54,6 +55,8 @@ def _answer(job: dict[str, Any]) -> None:
         seen["error"] = {"type": type(error).__name__, "message": error.message, "code": error.code}
         if isinstance(error, APIStatusError):
             seen["error"] |= {"status": error.status_code, "headers": dict(error.response.headers)}
+    except Exception:
+        seen["broken"] = traceback.format_exc()
     with _output:
         sys.stdout.write(json.dumps(seen) + "\n")
         sys.stdout.flush()

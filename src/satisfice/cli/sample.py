@@ -1,0 +1,72 @@
+"""The configuration that `satisfice init` writes: what was found here, each line explained, and no secret."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from satisfice.catalog.offers import Catalog
+from satisfice.cli.plan import TOKEN_VARIABLE, Plan
+from satisfice.cli.wording import count
+from satisfice.config.schema import ProviderConfig
+
+__all__ = ["SCHEMA_FILE", "sample"]
+
+SCHEMA_FILE: Final = "satisfice.schema.json"
+"""Where editors look for the schema: beside the file."""
+
+
+def sample(made: Plan, catalog: Catalog, *, has_schema: bool) -> str:
+    """The text of the file. `has_schema`: the schema lies beside it."""
+    schema = _SCHEMA if has_schema else _NO_SCHEMA
+    token = "" if made.config.server.access_token else "# "
+    providers = list(_providers(made, catalog)) or [_NO_PROVIDER]
+    return "\n".join([schema + _HEAD, _SERVER.format(token=token, variable=TOKEN_VARIABLE), _RATES, *providers])
+
+
+def _providers(made: Plan, catalog: Catalog) -> Iterator[str]:
+    for provider in made.config.providers:
+        variable = made.where[provider.name]
+        yield _provider(provider, f"The variable {variable} was set; the key stays there.", f'key = "env:{variable}"')
+    for provider in made.maybe:
+        models = sum(offer.provider == provider.name for offer in catalog.offers)
+        if models:
+            where = made.where[provider.name]
+            about = f"A model server answered at {where}, with {count(models, 'model')}."
+            yield _provider(provider, about, "free = true  # its models cost nothing")
+
+
+def _provider(provider: ProviderConfig, about: str, line: str) -> str:
+    return f'[[providers]]\n# {about}\nname = "{provider.name}"\nurl = "{provider.endpoint.url}"\n{line}\n'
+
+
+_SCHEMA: Final = f"#:schema ./{SCHEMA_FILE}\n"
+_NO_SCHEMA: Final = f"""\
+# For completion in an editor: run `satisfice config schema > {SCHEMA_FILE}`, and begin this file with
+# the line `#:schema ./{SCHEMA_FILE}`.
+"""
+_HEAD: Final = """\
+# Written by `satisfice init` from what it found. `satisfice config example` shows every setting there is,
+# `satisfice check` finds what is wrong.
+"""
+_SERVER: Final = """\
+[server]
+# Where your programs find the gateway: http://127.0.0.1:8402/v1. To let other machines in, change the host and
+# set an access token, which they send as their API key.
+host = "127.0.0.1"
+port = 8402
+{token}access_token = "env:{variable}"
+"""
+_RATES: Final = """\
+[rates]
+# US dollars for a bitcoin, by which prices in dollars are turned into sats. Without it they count as unknown,
+# and `auto`, which is for the cheapest model, passes them over.
+# usd_per_btc = 95_000
+"""
+_NO_PROVIDER: Final = """\
+# No key was in the environment and no model server on this machine. A provider is written so:
+# [[providers]]
+# name = "openrouter"
+# url = "https://openrouter.ai/api/v1"
+# key = "env:OPENROUTER_API_KEY"
+"""

@@ -1,0 +1,215 @@
+"""Whose fault a failure is, what it says, and the one error that the caller gets when every attempt failed."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from satisfice.attempt.outcome import Fault, Outcome, broken, classify, summarise
+from satisfice.core.errors import (
+    Break,
+    Broken,
+    ConfigError,
+    GatewayError,
+    UpstreamBusy,
+    UpstreamFailed,
+    UpstreamTimeout,
+    UpstreamUnfunded,
+)
+from tests.build import an_outcome
+
+_NOW_MS = 784_111_777_000
+"""Sun, 06 Nov 1994 08:49:37 GMT, the date of RFC 9110's examples."""
+
+_STATUSES = {
+    Fault.CALLER: (400, 405, 406, 411, 414, 415, 418, 422, 428, 431, 451, 499),
+    Fault.UPSTREAM: (300, 302, 304, 408, 409, 425, 500, 501, 502, 503, 504, 508, 520, 522, 524, 530, 599),
+    Fault.OFFER: (404, 410, 413),
+    Fault.CAPACITY: (429, 529),
+    Fault.FUNDS: (402,),
+    Fault.KEY: (401, 403),
+}
+
+
+@pytest.mark.parametrize(
+    ("status", "fault"), [(status, fault) for fault, statuses in _STATUSES.items() for status in statuses]
+)
+def test_a_status_says_whose_fault_it_is(status: int, fault: Fault) -> None:
+    outcome = _classified(status)
+
+    assert (fault, status, f"status {status}") == (outcome.fault, outcome.status, outcome.detail)
+    assert not outcome.is_timeout
+    assert not outcome.is_final
+
+
+@pytest.mark.parametrize("code", ["model_not_found", "model_not_available", "unknown_model", "invalid_model"])
+def test_a_400_that_means_the_model_is_about_the_offer(code: str) -> None:
+    """Another provider may well have it."""
+    assert Fault.OFFER is _classified(400, body=f'{{"error":{{"code":"{code}"}}}}').fault
+
+
+@pytest.mark.parametrize("code", ['"context_length_exceeded"', "400", "null", "1.5"])
+def test_a_400_with_any_other_code_is_about_the_request(code: str) -> None:
+    assert Fault.CALLER is _classified(400, body=f'{{"error":{{"code":{code}}}}}').fault
+
+
+def test_a_code_excuses_no_other_fault() -> None:
+    assert Fault.UPSTREAM is _classified(500, body='{"error":{"code":"model_not_found"}}').fault
+
+
+def test_a_503_that_says_when_to_come_back_is_at_its_limit() -> None:
+    assert Fault.CAPACITY is _classified(503, retry_after="3").fault
+    assert Fault.UPSTREAM is _classified(503, retry_after="soon").fault
+
+
+def test_only_what_time_may_mend_is_tried_again_at_the_same_offer() -> None:
+    assert {Fault.UPSTREAM, Fault.CAPACITY} == {fault for fault in Fault if fault.is_passing}
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("0", 0.0),
+        ("3", 3.0),
+        (" 120 ", 120.0),
+        ("007", 7.0),
+        ("99999999999999999999", 999_999_999.0),
+        ("Sun, 06 Nov 1994 08:49:47 GMT", 10.0),
+        ("Sunday, 06-Nov-94 08:49:47 GMT", 10.0),
+        ("Sun Nov  6 08:49:47 1994", 10.0),
+        ("Sun, 06 Nov 1994 08:49:47 -0000", 10.0),
+        ("Sun, 06 Nov 1994 09:49:47 +0100", 10.0),
+        ("Sun, 06 Nov 1994 08:49:27 GMT", 0.0),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", 252_618_289_022.0),
+        ("", None),
+        ("-1", None),
+        ("1.5", None),
+        ("+3", None),
+        ("3 s", None),
+        ("soon", None),
+        ("²", None),
+        ("Sun, 06 Nov 99999 08:49:47 GMT", None),
+        ("Sun, 41 Nov 1994 08:49:47 GMT", None),
+    ],
+)
+def test_retry_after_is_seconds_or_a_date_or_nothing(value: str, seconds: float | None) -> None:
+    """RFC 9110 sections 5.6.7 and 10.2.3: all three forms of a date, in GMT wherever this machine stands."""
+    assert seconds == _classified(429, retry_after=value).retry_after
+
+
+def test_no_retry_after_is_none() -> None:
+    assert _classified(429).retry_after is None
+
+
+def test_of_two_retry_afters_the_first_counts() -> None:
+    headers = ((b"date", b"1"), (b"retry-after", b"2"), (b"retry-after", b"3"))
+
+    assert 2.0 == classify(429, headers, body=b"", unix_ms=_NOW_MS).retry_after
+
+
+@given(st.one_of(st.binary(max_size=40), st.text("0123456789 -+:,.GMTSunNov", max_size=40).map(str.encode)))
+def test_any_retry_after_is_a_time_to_come_or_nothing(value: bytes) -> None:
+    wait = classify(429, ((b"retry-after", value),), body=b"", unix_ms=_NOW_MS).retry_after
+
+    assert wait is None or wait >= 0.0
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ('{"error":{"message":"Overloaded","code":"busy"}}', "Overloaded"),
+        ('{"error":"Overloaded"}', "Overloaded"),
+        ('{"object":"error","message":"Overloaded","code":503}', "Overloaded"),
+        ('{"detail":"Overloaded"}', "Overloaded"),
+        ('{"error":{"message":"%s"}}' % ("x" * 9_999), "x" * 300),  # noqa: UP031 - braces
+        ('{"error":{"message":""}}', None),
+        ('{"error":{"message":["Overloaded"]}}', None),
+        ('{"error":null}', None),
+        ('{"error":{}}', None),
+        ("{}", None),
+        ("[]", None),
+        ("", None),
+        ("<html>502 Bad Gateway</html>", None),
+        ('{"error":{"message":"\xff', None),
+        ("[" * 100_000, None),
+    ],
+    ids=range(15),
+)
+def test_what_the_upstream_said_is_kept_for_people(body: str, said: str | None) -> None:
+    assert said == _classified(500, body=body).said
+
+
+@given(st.integers(300, 599), st.binary(max_size=60))
+def test_any_answer_can_be_classified(status: int, body: bytes) -> None:
+    assert status == classify(status, (), body=body, unix_ms=_NOW_MS).status
+
+
+@pytest.mark.parametrize("kind", Break)
+def test_whatever_breaks_below_the_statuses_is_the_upstream_s_fault(kind: Break) -> None:
+    outcome = broken(Broken(kind, "after 3 s"))
+
+    assert (Fault.UPSTREAM, f"{kind.value}: after 3 s", None) == (outcome.fault, outcome.detail, outcome.status)
+    assert ("TIMEOUT" in kind.name) is outcome.is_timeout
+    assert (kind is Break.TOTAL_TIMEOUT) is outcome.is_final
+
+
+_BUSY = an_outcome(Fault.CAPACITY, status=429, retry_after=7.0)
+_BUSY_A_WHILE = an_outcome(Fault.CAPACITY, status=429, retry_after=90.0)
+_BUSY_WHO_KNOWS = an_outcome(Fault.CAPACITY, status=529)
+_EMPTY = an_outcome(Fault.FUNDS, status=402)
+_NO_KEY = an_outcome(Fault.KEY, status=401, said="Incorrect key sk-1234")
+_NO_MODEL = an_outcome(Fault.OFFER, status=404)
+_DOWN = an_outcome(status=503, said="Maintenance")
+_LATE = an_outcome(status=None, is_timeout=True)
+_CUT = an_outcome(status=None)
+_MOVED = an_outcome(status=302)
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "kind", "status", "retry_after"),
+    [
+        ([_BUSY], UpstreamBusy, 429, 7.0),
+        ([_BUSY_A_WHILE, _BUSY, _BUSY_WHO_KNOWS], UpstreamBusy, 429, 7.0),
+        ([_BUSY_WHO_KNOWS], UpstreamBusy, 429, None),
+        ([_EMPTY, _EMPTY], UpstreamUnfunded, 402, None),
+        ([_NO_KEY], ConfigError, 500, None),
+        ([_LATE], UpstreamTimeout, 504, None),
+        ([_DOWN, _LATE], UpstreamTimeout, 504, None),
+        ([_LATE, _DOWN], UpstreamFailed, 503, None),
+        ([_CUT], UpstreamFailed, 502, None),
+        ([_MOVED], UpstreamFailed, 502, None),
+        ([_NO_MODEL], UpstreamFailed, 404, None),
+        ([_DOWN, _NO_MODEL], UpstreamFailed, 503, None),
+        ([_DOWN, _BUSY], UpstreamFailed, 429, 7.0),
+        ([_BUSY, _EMPTY], UpstreamFailed, 429, 7.0),
+        ([_EMPTY, _NO_KEY], UpstreamFailed, 502, None),
+        ([_NO_MODEL, _EMPTY], UpstreamFailed, 502, None),
+    ],
+    ids=range(16),
+)
+def test_of_many_failures_the_caller_gets_the_one_that_tells_what_to_do(
+    outcomes: list[Outcome], kind: type[GatewayError], status: int, retry_after: float | None
+) -> None:
+    """A key refused to us must not read as the caller's own, nor an empty account as theirs, if all may pass."""
+    error = summarise([("acme", outcome) for outcome in outcomes])
+
+    assert (kind, status, retry_after) == (type(error), error.status, error.retry_after)
+
+
+def test_the_error_tells_the_whole_story_in_order() -> None:
+    error = summarise([("acme", _DOWN), ("bits", _CUT)])
+
+    assert "No offer answered. Tried acme: status 503 (Maintenance); bits: cut." == error.message
+
+
+def test_what_was_said_of_our_key_is_not_told_to_callers() -> None:
+    """Some providers repeat the key, or parts of it."""
+    assert "sk-1234" not in summarise([("acme", _NO_KEY), ("bits", _DOWN)]).message
+
+
+def _classified(status: int, *, body: str = "", retry_after: str | None = None) -> Outcome:
+    headers = [(b"content-type", b"application/json")]
+    if retry_after is not None:
+        headers.append((b"retry-after", retry_after.encode("latin-1")))
+    return classify(status, headers, body=body.encode("latin-1"), unix_ms=_NOW_MS)

@@ -1,0 +1,111 @@
+"""Offers, their prices, and the catalog that finds them by any name a caller may use."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from satisfice.catalog.offers import Catalog, Offer, merge
+from satisfice.core.amounts import PER_MTOK, Msat, Usage
+from tests.build import a_catalog, a_price, a_usage, an_offer
+
+_COUNTS = st.integers(0, 10**7)
+_RATES = st.integers(0, 10**9)
+
+
+def test_a_call_costs_its_fee_and_its_tokens_in_and_out() -> None:
+    price = a_price(100_000, 400_000, base_fee=5)
+
+    assert Msat(5 + 100 + 40) == price.cost(a_usage(1_000, 100))
+
+
+def test_thoughts_cost_what_text_costs() -> None:
+    price = a_price(0, 1_000_000)
+
+    assert price.cost(a_usage(0, 7)) == price.cost(a_usage(0, 3, reasoning=4))
+
+
+def test_cached_input_has_its_own_price_or_that_of_other_input() -> None:
+    usage = a_usage(0, 0, cache_read=1_000)
+
+    assert Msat(10) == a_price(100_000, cache_read=10_000).cost(usage)
+    assert Msat(0) == a_price(100_000, cache_read=0).cost(usage)
+    assert Msat(100) == a_price(100_000).cost(usage)
+
+
+@given(usage=st.builds(Usage, uncached=_COUNTS, cache_read=_COUNTS, text=_COUNTS, reasoning=_COUNTS), data=st.data())
+def test_each_bucket_is_rounded_up_and_nothing_else(usage: Usage, data: st.DataObject) -> None:
+    rate_in, rate_cached, rate_out = (data.draw(_RATES) for _ in range(3))
+    price = a_price(rate_in, rate_out, cache_read=rate_cached, base_fee=3)
+    exact = 3 + Fraction(
+        usage.uncached * rate_in + usage.cache_read * rate_cached + usage.output * rate_out, PER_MTOK
+    )
+
+    assert 0 <= price.cost(usage) - exact < 3
+
+
+def test_an_offer_is_called_by_its_model_and_its_provider() -> None:
+    assert "gpt-4o@acme" == an_offer("acme", "gpt-4o").id
+
+
+def test_all_offers_of_a_model_are_found_by_its_name_in_the_order_of_their_providers() -> None:
+    catalog = a_catalog([an_offer("b"), an_offer("c"), an_offer("a"), an_offer("a", "large")])
+
+    assert ["a", "b", "c"] == [offer.provider for offer in catalog.find("small")]
+
+
+def test_one_offer_is_found_by_model_and_provider() -> None:
+    catalog = a_catalog([an_offer("a"), an_offer("b")])
+
+    assert (an_offer("b"),) == catalog.find("small@b")
+
+
+def test_auto_finds_whatever_has_a_price() -> None:
+    """Nobody can say that an offer of unknown price is the cheapest."""
+    catalog = a_catalog([an_offer("a", "x"), an_offer("b", "y", price=None), an_offer("c", "z")])
+
+    assert ["x", "z"] == [offer.model for offer in catalog.find("auto")]
+
+
+def test_a_name_that_nobody_has_finds_nothing() -> None:
+    assert () == a_catalog().find("large")
+    assert () == a_catalog().find("small@nobody")
+    assert () == Catalog().find("auto")
+
+
+def test_a_model_s_own_name_counts_over_ours() -> None:
+    """A model may be called `auto`, or have an `@` in its name."""
+    catalog = a_catalog([an_offer("a", "auto"), an_offer("b", "x"), an_offer("c", "x@b")])
+
+    assert ["a"] == [offer.provider for offer in catalog.find("auto")]
+    assert ["c"] == [offer.provider for offer in catalog.find("x@b")]
+
+
+def test_models_are_listed_by_name_once_each() -> None:
+    catalog = a_catalog([an_offer("b", "y"), an_offer("a", "y"), an_offer("a", "x")])
+
+    assert ("x", "y") == catalog.models
+
+
+@pytest.mark.parametrize("swap", [False, True])
+def test_of_two_sources_with_the_same_offer_the_later_counts(*, swap: bool) -> None:
+    cheap, dear = an_offer(price=a_price(1)), an_offer(price=a_price(2))
+    parts: list[list[Offer]] = [[dear, an_offer("other")], [cheap]]
+    if swap:
+        parts.reverse()
+
+    catalog = merge(parts)
+
+    assert 2 == len(catalog.offers)
+    assert (dear if swap else cheap,) == catalog.find("small@acme")
+
+
+def test_offers_and_prices_can_not_be_changed() -> None:
+    """Calls on their way share them with the catalog."""
+    with pytest.raises(AttributeError):
+        an_offer().provider = "other"  # type: ignore[misc] - that it can't be is the test
+    with pytest.raises(AttributeError):
+        a_price().base_fee = Msat(1)  # type: ignore[misc] - that it can't be is the test
