@@ -40,9 +40,7 @@ def test_cached_input_has_its_own_price_or_that_of_other_input() -> None:
 def test_each_bucket_is_rounded_up_and_nothing_else(usage: Usage, data: st.DataObject) -> None:
     rate_in, rate_cached, rate_out = (data.draw(_RATES) for _ in range(3))
     price = a_price(rate_in, rate_out, cache_read=rate_cached, base_fee=3)
-    exact = 3 + Fraction(
-        usage.uncached * rate_in + usage.cache_read * rate_cached + usage.output * rate_out, PER_MTOK
-    )
+    exact = 3 + Fraction(usage.uncached * rate_in + usage.cache_read * rate_cached + usage.output * rate_out, PER_MTOK)
 
     assert 0 <= price.cost(usage) - exact < 3
 
@@ -106,6 +104,6 @@ def test_of_two_sources_with_the_same_offer_the_later_counts(*, swap: bool) -> N
 def test_offers_and_prices_can_not_be_changed() -> None:
     """Calls on their way share them with the catalog."""
     with pytest.raises(AttributeError):
-        an_offer().provider = "other"  # type: ignore[misc] - that it can't be is the test
+        an_offer().provider = "other"  # type: ignore[misc]  # that it can't be is the test
     with pytest.raises(AttributeError):
-        a_price().base_fee = Msat(1)  # type: ignore[misc] - that it can't be is the test
+        a_price().base_fee = Msat(1)  # type: ignore[misc]  # that it can't be is the test

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from satisfice.cli import asking
 from satisfice.cli.asking import ask, market
 from satisfice.cli.exits import Unreachable
-from satisfice.cli.plan import Plan, here, plan
+from satisfice.cli.plan import here, plan
 from satisfice.config.environment import LocalServer
 from tests.cli.provider import Provider, provider
 
@@ -27,10 +28,6 @@ def configured(folder: Path, *urls: str) -> Path:
     path = folder / "satisfice.toml"
     path.write_text("".join(f'[[providers]]\nname = "p{at}"\nurl = "{url}"\n' for at, url in enumerate(urls)))
     return path
-
-
-def made(path: Path) -> Plan:
-    return plan(path, {})
 
 
 def test_what_the_providers_have_is_what_can_be_bought(acme: Provider, tmp_path: Path) -> None:
@@ -57,17 +54,17 @@ def test_the_demo_needs_nobody() -> None:
     assert ("demo-large", "demo-small") == market(None, from_demo=True).catalog.models
 
 
-async def test_nobody_is_waited_for_for_ever(acme: Provider, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nobody_is_waited_for_for_ever(acme: Provider, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that takes the connection and then says nothing."""
     monkeypatch.setattr(asking, "_PATIENCE", 0.1)
     acme.is_mute = True
 
-    found = await ask(made(configured(tmp_path, acme.url)))
+    found = asyncio.run(ask(plan(configured(tmp_path, acme.url), {})))
 
     assert {"p0": "no answer in 0.1 s"} == found.failures
 
 
-async def test_a_model_server_that_is_not_here_is_no_failure(acme: Provider) -> None:
-    found = await ask(here({}, (LocalServer("ollama", acme.port), LocalServer("vllm", 1))))
+def test_a_model_server_that_is_not_here_is_no_failure(acme: Provider) -> None:
+    found = asyncio.run(ask(here({}, (LocalServer("ollama", acme.port), LocalServer("vllm", 1)))))
 
     assert ({}, {"ollama"}) == (found.failures, {offer.provider for offer in found.catalog.offers})

@@ -27,9 +27,9 @@ def test_candidates_stand_in_the_order_in_which_they_would_be_tried(
 
     captured = capsys.readouterr()
     assert (
-        "RANK  OFFER        EXPECTED COST\n   1  small@cheap      0.452 sat\n   2  small@local      1.015 sat\n"
+        "RANK  OFFER        EXPECTED COST\n   1  small@cheap      0.452 sat\n   2  small@local      1.016 sat\n"
     ) == captured.out
-    assert captured.err.startswith("small: about 15 tokens in and 500 out; tried in this order:\n")
+    assert captured.err.startswith("small: about 16 tokens in and 500 out; tried in this order:\n")
 
 
 @pytest.mark.parametrize(("model", "cost"), [("tiny", "free"), ("mystery", "unknown")])
@@ -46,8 +46,8 @@ def test_programs_get_exact_costs(config: str, capsys: pytest.CaptureFixture[str
 
     told = json.loads(capsys.readouterr().out)
     assert ["model", "expected", "candidates"] == list(told)
-    assert {"input_tokens": 15, "output_tokens": 500} == told["expected"]
-    assert [(1, 452, "small@cheap"), (2, 1015, "small@local")] == [
+    assert {"input_tokens": 16, "output_tokens": 500} == told["expected"]
+    assert [(1, 452, "small@cheap"), (2, 1016, "small@local")] == [
         (each["rank"], each["expected_cost_msat"], each["offer"]["id"]) for each in told["candidates"]
     ]
 

@@ -45,6 +45,14 @@ def test_a_file_with_a_warning_holds_and_the_warning_is_shown(capsys: pytest.Cap
     assert "0123456789abcdef" not in shown
 
 
+def test_a_command_that_only_looks_does_not_warn(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("satisfice.toml").write_text(PROVIDER + 'key = "sk-0123456789abcdef"\n')
+
+    assert plan(None, {}, shows_warnings=False).config.providers
+
+    assert "" == capsys.readouterr().err
+
+
 def test_a_file_with_an_error_is_refused_and_the_error_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     Path("satisfice.toml").write_text("[sever]\n")
 

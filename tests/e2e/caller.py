@@ -12,6 +12,7 @@ from tests.e2e.gateway import Gateway
 
 __all__ = ["CHAT", "Answer", "Caller", "ask", "get", "post", "question"]
 
+_PATIENCE = 20.0
 CHAT = "/v1/chat/completions"
 
 
@@ -72,7 +73,7 @@ class Caller:
         except BaseException:
             self._socket.close()
             raise
-        self.reader, self._writer = await asyncio.open_connection(sock=self._socket)
+        self._reader, self._writer = await asyncio.open_connection(sock=self._socket)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -92,23 +93,41 @@ class Caller:
         if answer.headers.get("transfer-encoding") == "chunked":
             return answer._replace(body=b"".join([each async for each in self.pieces()]))
         if (length := answer.headers.get("content-length")) is not None:
-            return answer._replace(body=await self.reader.readexactly(int(length)))
-        return answer._replace(body=await self.reader.read())
+            return answer._replace(body=await self._exactly(int(length)))
+        return answer._replace(body=b"".join([each async for each in self.rest()]))
+
+    async def read(self) -> bytes:
+        """What the next read of the socket brings; empty at the end of the connection."""
+        async with asyncio.timeout(_PATIENCE):
+            return await self._reader.read(1 << 20)
 
     async def head(self) -> Answer:
         """The head of the next answer."""
-        line, *fields = (await self.reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")[:-2]
+        async with asyncio.timeout(_PATIENCE):
+            read = await self._reader.readuntil(b"\r\n\r\n")
+        line, *fields = read.decode("latin-1").split("\r\n")[:-2]
         return Answer(line, {name: value for name, _, value in (field.partition(": ") for field in fields)}, b"")
 
     async def piece(self) -> bytes:
         """The next chunk of a chunked body; empty at its end."""
-        size = int(await self.reader.readuntil(b"\r\n"), 16)
-        return (await self.reader.readexactly(size + 2))[:-2]
+        async with asyncio.timeout(_PATIENCE):
+            size = int(await self._reader.readuntil(b"\r\n"), 16)
+            return (await self._reader.readexactly(size + 2))[:-2]
 
     async def pieces(self) -> AsyncIterator[bytes]:
         """The chunks of a chunked body, to its end."""
         while data := await self.piece():
             yield data
+
+
+    async def rest(self) -> AsyncIterator[bytes]:
+        """All that comes until the gateway closes the connection."""
+        while data := await self.read():
+            yield data
+
+    async def _exactly(self, size: int) -> bytes:
+        async with asyncio.timeout(_PATIENCE):
+            return await self._reader.readexactly(size)
 
 
 async def ask(gateway: Gateway, request: bytes) -> Answer:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.gateway import Gateway, config
-from tests.e2e.sdk import SDK, node, python
+from tests.e2e.sdk import SDK, openai_node, openai_python
 from tests.e2e.upstream import Upstream, answer
 
-__all__ = ["demo", "gateway", "sdk", "upstream"]
+__all__ = ["Serve", "demo", "gateway", "python", "sdk", "serve", "upstream"]
+
+Serve = Callable[..., Gateway]
 
 _PACKAGES = Path(sys.prefix, "node")
 
@@ -30,11 +32,22 @@ def upstream(_upstream: Upstream) -> Upstream:
 def gateway(_upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """A gateway that sells `small`, which the upstream has, and takes bodies of up to a MiB."""
     folder = tmp_path_factory.mktemp("gateway")
-    provider = {"name": "upstream", "url": _upstream.url, "models": {"small": (1_000_000, 2_000_000)}}
     path = folder / "satisfice.toml"
-    path.write_text(config(provider, server={"max_body_mib": 1}))
+    path.write_text(config(_sells_small(_upstream), server={"max_body_mib": 1}))
     with Gateway("serve", "--config", str(path), folder=folder) as gateway:
         yield gateway
+
+
+@pytest.fixture
+def serve(upstream: Upstream, tmp_path: Path) -> Serve:
+    """Such a gateway of one's own, with these settings of the server."""
+
+    def serve(**server: object) -> Gateway:
+        path = tmp_path / "satisfice.toml"
+        path.write_text(config(_sells_small(upstream), server=server))
+        return Gateway("serve", "--config", str(path), folder=tmp_path)
+
+    return serve
 
 
 @pytest.fixture(scope="session")
@@ -52,6 +65,12 @@ def sdk(request: pytest.FixtureRequest, _sdks: Mapping[str, SDK]) -> SDK:
     return _sdks[request.param]
 
 
+@pytest.fixture
+def python(_sdks: Mapping[str, SDK]) -> SDK:
+    """The client for Python, where one of them is enough."""
+    return _sdks["python"]
+
+
 @pytest.fixture(scope="session")
 async def _upstream() -> AsyncIterator[Upstream]:
     async with Upstream() as upstream:
@@ -61,11 +80,15 @@ async def _upstream() -> AsyncIterator[Upstream]:
 @pytest.fixture(scope="session")
 async def _sdks() -> AsyncIterator[Mapping[str, SDK]]:
     async with AsyncExitStack() as stack:
-        sdks = {"python": await stack.enter_async_context(python())}
+        sdks = {"python": await stack.enter_async_context(openai_python())}
         program = _node()
         if program is not None and (_PACKAGES / "node_modules" / "openai").is_dir():
-            sdks["node"] = await stack.enter_async_context(node(program, _PACKAGES))
+            sdks["node"] = await stack.enter_async_context(openai_node(program, _PACKAGES))
         yield sdks
+
+
+def _sells_small(upstream: Upstream) -> Mapping[str, object]:
+    return {"name": "upstream", "url": upstream.url, "models": {"small": (1_000_000, 2_000_000)}}
 
 
 def _node() -> Path | None:

@@ -16,10 +16,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Self
 
-__all__ = ["COMMAND", "Gateway", "config"]
-
-COMMAND = tuple(os.environ.get("SATISFICE_DEV", f"{sys.executable} -m satisfice").split())
-"""How the program is run."""
+__all__ = ["Gateway", "config"]
 
 _PATIENCE = 20.0
 _ADDRESS = re.compile(r"http://127\.0\.0\.1:(\d+)")
@@ -28,14 +25,15 @@ _NO_VARIABLES: Mapping[str, str] = MappingProxyType({})
 
 
 class Gateway:
-    """`satisfice` with these arguments, on a port that the system chose: `with Gateway("demo", folder=…) as gateway`.
+    """`satisfice` with these arguments, on any free port: `with Gateway("demo", folder=…) as gateway`.
 
     At the end it is told to stop, and has to: soon, with exit code 0 and without a traceback in what it wrote.
     """
 
     def __init__(self, *arguments: str, folder: Path, env: Mapping[str, str] = _NO_VARIABLES) -> None:
         """Nothing runs yet; `folder` is its home and working directory, `env` joins an otherwise bare environment."""
-        self._command = (*COMMAND, *arguments, "--port", "0")
+        port = () if "--port" in arguments else ("--port", "0")
+        self._command = (sys.executable, "-m", "satisfice", *arguments, *port)
         self._folder = folder
         self._env = {"PATH": os.environ["PATH"], "HOME": str(folder), **env}
         self._log = folder / "output"

@@ -12,25 +12,25 @@ from typing import Any, Self
 
 from tests.e2e.gateway import Gateway
 
-__all__ = ["SDK", "node", "python"]
+__all__ = ["SDK", "openai_node", "openai_python"]
 
 _SCRIPTS = Path(__file__).parent / "clients"
 _LONGEST_LINE = 1 << 26
 _PATIENCE = 30.0
 
 
-def python() -> SDK:
+def openai_python() -> SDK:
     """The `openai` package for Python."""
     return SDK(sys.executable, str(_SCRIPTS / "openai_client.py"), env={})
 
 
-def node(program: Path, packages: Path) -> SDK:
+def openai_node(program: Path, packages: Path) -> SDK:
     """The `openai` package for Node, installed below `packages`."""
     return SDK(str(program), str(_SCRIPTS / "openai_client.mjs"), env={"NODE_CLIENTS": str(packages)})
 
 
 class SDK:
-    """Runs one of the scripts in `clients`, which say what jobs there are: `async with python() as sdk`."""
+    """Runs one of the scripts in `clients`, which say what jobs there are: `async with openai_python() as sdk`."""
 
     def __init__(self, *command: str, env: Mapping[str, str]) -> None:
         """Nothing runs yet."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from satisfice.core.clock import ManualClock
     from satisfice.engine.attempt import Job
     from satisfice.engine.driver import Seen
-    from satisfice.ports import Headers
+    from satisfice.ports import Headers, Transport
 
 __all__ = ["STREAM", "WHOLE", "Caller", "Stage", "a_pace", "a_stream", "an_error"]
 
@@ -141,10 +141,11 @@ class Stage:
         pacing: Pacing | None = None,
         timeouts: Timeouts | Mapping[str, Timeouts] = Timeouts(),  # noqa: B008 - a frozen value
         offers: Sequence[Offer] | None = None,
+        transport: Transport | None = None,
     ) -> None:
-        """Providers by name, with what they do."""
+        """Providers by name, with what they do; another transport has nothing to do with their scripts."""
         self.clock = clock
-        self.transport = ScriptedTransport(scripts, clock)
+        self.transport = transport if isinstance(transport, ScriptedTransport) else ScriptedTransport(scripts, clock)
         self.told: list[tuple[Job, Seen]] = []
         """All that `on_call` heard."""
         by_name = timeouts if isinstance(timeouts, Mapping) else dict.fromkeys(scripts, timeouts)
@@ -156,7 +157,7 @@ class Stage:
             },
             sources=(),
             pacing=pacing or a_pace(),
-            transport=self.transport,
+            transport=transport or self.transport,
             clock=clock,
         )
         self.gateway.on_call = lambda job, seen: self.told.append((job, seen))
@@ -191,7 +192,7 @@ class Stage:
         headers: Headers = (),
     ) -> Caller:
         """Ask for `small`, and give back the caller who has heard all there is."""
-        asked = body or a_body(stream=stream or wants_usage, wants_usage=wants_usage)
+        asked = body if body is not None else a_body(stream=stream or wants_usage, wants_usage=wants_usage)
         caller = caller or Caller()
         try:
             await self.gateway.answer(OpenAIChat(), asked, headers=headers, downstream=caller)

@@ -254,7 +254,9 @@ async def test_the_callers_own_mistake_is_relayed_as_it_came(
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["unstreamed", "streamed"])
-async def test_the_callers_mistake_with_status_200_gets_the_status_it_means(*, stream: bool, clock: ManualClock) -> None:
+async def test_the_callers_mistake_with_status_200_gets_the_status_it_means(
+    *, stream: bool, clock: ManualClock
+) -> None:
     error = '{"error":{"message":"no such tool","code":400}}'
     script = Script().head(200).event(error) if stream else Script().head(200).body(error)
     stage = Stage({"acme": script, "bell": WHOLE}, clock)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from email.utils import formatdate
 
 import pytest
 
 from satisfice.attempt.pacing import RetryBudget
 from satisfice.core.clock import ManualClock
-from satisfice.core.errors import Break
-from satisfice.ports import Timeouts
+from satisfice.engine.attempt import World
+from satisfice.engine.driver import Drive
+from satisfice.ports import Answer, Endpoint, Headers, Sending, Sink, Timeouts
 from satisfice.transport.script import Script
 from satisfice.transport.scripted import Ending
-from tests.build import a_usage
+from tests.build import a_usage, an_offer
 from tests.engine.stage import STREAM, WHOLE, Caller, Stage, a_pace, a_stream, an_error
 
 _SLOW = Script().wait(3.0).then(*STREAM.steps)
@@ -135,7 +136,7 @@ async def test_answered_calls_pay_for_retries(clock: ManualClock) -> None:
 
 async def test_no_round_begins_that_could_not_end_in_time(clock: ManualClock) -> None:
     stage = Stage(
-        {"acme": Script().wait(8.0).refuse()}, clock, pacing=a_pace(max_attempts=9), timeouts=Timeouts(total=20.0)
+        {"acme": Script().wait(8.0).head(500)}, clock, pacing=a_pace(max_attempts=9), timeouts=Timeouts(total=20.0)
     )
     begun = clock.now()
 
@@ -182,7 +183,9 @@ async def test_an_offer_that_answers_in_time_is_not_hedged(clock: ManualClock) -
 
 
 async def test_one_hedge_follows_the_other(clock: ManualClock) -> None:
-    stage = Stage({"acme": Script().stall(), "bell": Script().stall(), "core": _FAST}, clock, pacing=a_pace(hedge_after=1.0))
+    stage = Stage(
+        {"acme": Script().stall(), "bell": Script().stall(), "core": _FAST}, clock, pacing=a_pace(hedge_after=1.0)
+    )
     begun = clock.now()
 
     await stage.ask(stream=True)
@@ -206,7 +209,9 @@ async def test_of_two_that_answer_in_the_same_instant_one_is_dropped(clock: Manu
 
 async def test_if_the_first_of_two_fails_the_other_is_the_retry(clock: ManualClock) -> None:
     slow_failure = Script().wait(2.0).then(*an_error(500).steps)
-    stage = Stage({"acme": slow_failure, "bell": _SLOW, "core": WHOLE}, clock, pacing=a_pace(hedge_after=1.0, max_attempts=2))
+    stage = Stage(
+        {"acme": slow_failure, "bell": _SLOW, "core": WHOLE}, clock, pacing=a_pace(hedge_after=1.0, max_attempts=2)
+    )
 
     caller = await stage.ask(stream=True)
 
@@ -234,18 +239,18 @@ async def test_if_both_fail_the_next_is_tried(clock: ManualClock) -> None:
     assert 200 == caller.status
 
 
-async def test_the_callers_mistake_ends_the_race(clock: ManualClock) -> None:
-    """Two news in one instant: the refusal is relayed whichever of them is heard first."""
-    at_two = Script().wait(2.0)
-    mistake = at_two.then(*an_error(400, message="bad").steps)
-    other = Script().wait(1.0).then(*an_error(500).steps)
-    for scripts in ({"acme": mistake, "bell": other}, {"acme": at_two.then(*an_error(500).steps), "bell": Script().wait(1.0).then(*an_error(400, message="bad").steps)}):
-        stage = Stage(scripts, clock, pacing=a_pace(hedge_after=1.0))
+@pytest.mark.parametrize("order", [1, -1], ids=["heard first", "heard last"])
+async def test_the_callers_mistake_is_relayed_from_a_race(order: int, clock: ManualClock) -> None:
+    """Both attempts fail in the same instant, and it must not matter which of them is heard first."""
+    mistake, failure = an_error(400, message="bad").steps, an_error(500).steps
+    first, second = (mistake, failure)[::order]
+    scripts = {"acme": Script().wait(2.0).then(*first), "bell": Script().wait(1.0).then(*second)}
+    stage = Stage(scripts, clock, pacing=a_pace(hedge_after=1.0))
 
-        caller = await stage.ask()
+    caller = await stage.ask()
 
-        assert 400 == caller.status
-        assert "bad" == caller.error["message"]
+    assert 400 == caller.status
+    assert "bad" == caller.error["message"]
 
 
 _MOMENTS = {
@@ -391,13 +396,83 @@ async def test_a_gateway_that_stops_leaves_whole_what_is_whole(clock: ManualCloc
     assert stage.seen.is_complete
 
 
-async def test_a_bug_below_one_attempt_stops_the_others(clock: ManualClock) -> None:
-    """`Break.CONNECT_TIMEOUT` stands for a silence here; the hedge runs into an endpoint that isn't there."""
-    stage = Stage({"acme": Script().fault(Break.CONNECT_TIMEOUT), "bell": WHOLE}, clock, pacing=a_pace(hedge_after=1.0))
-    stage.transport.sent.clear()
-    caller = Caller()
+async def test_a_bug_in_a_race_stops_the_others(clock: ManualClock) -> None:
+    """The second offer's provider has no endpoint, which assembly rules out."""
+    offers = [an_offer("acme"), an_offer("ghost", price=None)]
+    stage = Stage({"acme": Script().stall()}, clock, offers=offers, pacing=a_pace(hedge_after=1.0))
 
-    await stage.ask(caller)
+    caller = await stage.ask()
 
-    assert ["acme", "bell"] == stage.tried
-    assert Ending.ABORTED == stage.endings[0]
+    assert 500 == caller.status
+    assert [Ending.ABORTED] == stage.endings
+
+
+async def test_a_bug_in_a_race_drops_what_has_answered_in_the_same_instant(clock: ManualClock) -> None:
+    transport = _Together()
+    stage = Stage({"acme": WHOLE, "bell": WHOLE}, clock, pacing=a_pace(hedge_after=1.0), transport=transport)
+
+    caller = await stage.ask()
+
+    assert 500 == caller.status
+    assert [("bell", "aborted")] == transport.log
+
+
+async def test_to_leave_before_the_start_or_after_the_end_does_nothing(clock: ManualClock) -> None:
+    stage = Stage({"acme": WHOLE}, clock)
+    await stage.ask()
+    world = World(stage.transport, clock, {"acme": Endpoint(provider="acme", url="")}, a_pace(), longest=600.0)
+    drive = Drive(world, stage.told[0][0], downstream=Caller())
+
+    drive.leave()
+    await drive.run(asyncio.current_task())
+    drive.leave()
+    await asyncio.sleep(0)
+
+    assert drive.seen().is_complete
+    assert not drive.seen().has_left
+
+
+class _Together:
+    """In one instant, five seconds on, the first request runs into a bug and the second one is answered."""
+
+    def __init__(self) -> None:
+        self.log: list[tuple[str, str]] = []
+        self._moment = asyncio.Event()
+        asyncio.get_running_loop().call_later(5.0, self._moment.set)
+
+    async def open(self, endpoint: Endpoint, sending: Sending) -> Answer:
+        await self._moment.wait()
+        if endpoint.provider == "acme":
+            raise RuntimeError("a bug")
+        return _AtOnce(lambda: self.log.append((endpoint.provider, "aborted")))
+
+    async def aclose(self) -> None:
+        pass
+
+
+class _AtOnce:
+    """An answer that is here already."""
+
+    status = 200
+    headers: Headers = ()
+
+    def __init__(self, on_abort: Callable[[], None]) -> None:
+        self._on_abort = on_abort
+
+    async def read(self, limit: int) -> bytes:
+        return b'{"choices":[{}]}'
+
+    async def chunk(self) -> bytes:
+        return b""
+
+    async def pump(self, sink: Sink) -> bool:
+        return False
+
+    def flow(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+    def abort(self) -> None:
+        self._on_abort()

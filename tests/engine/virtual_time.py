@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 from satisfice.core.clock import ManualClock
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextvars import Context
     from selectors import SelectorKey
 
 __all__ = ["VirtualLoop"]
@@ -25,11 +27,24 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         """Stand still until it is run."""
         self.clock = ManualClock()
+        self._timers: list[asyncio.TimerHandle] = []
         super().__init__(_JumpingSelector(self.clock))
 
     def time(self) -> float:
         """The clock's."""
         return self.clock.now()
+
+    @property
+    def timers(self) -> int:
+        """How many are set and not over."""
+        return sum(not timer.cancelled() and timer.when() > self.time() + 1e-6 for timer in self._timers)
+
+    def call_at(
+        self, when: float, callback: Callable[..., object], *args: object, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        timer = super().call_at(when, callback, *args, context=context)
+        self._timers.append(timer)
+        return timer
 
 
 class _JumpingSelector(selectors.DefaultSelector):

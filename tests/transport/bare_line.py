@@ -124,6 +124,7 @@ class BareLine:
         """The upstream says this, one read for each piece, as long as anybody listens."""
         for piece in pieces:
             if not self.wire.is_aborted and not self.wire.is_closed:
+                assert not self.wire.is_paused
                 self.connection.data_received(piece)
         return self
 

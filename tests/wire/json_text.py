@@ -33,10 +33,10 @@ def _objects(items: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     return st.one_of(_BLANK, st.lists(member, min_size=1, max_size=3).map(",".join)).map(lambda text: f"{{{text}}}")
 
 
-values = st.recursive(_SCALARS, lambda items: st.one_of(_arrays(items), _objects(items)), max_leaves=8)
+values = st.recursive(_SCALARS, lambda items: st.one_of(_arrays(items), _objects(items)), max_leaves=5)
 """The text of any JSON value, without blanks around it."""
 
-members = st.lists(st.tuples(st.text(max_size=4), values), max_size=6, unique_by=lambda member: member[0])
+members = st.lists(st.tuples(st.text(max_size=4), values), max_size=5, unique_by=lambda member: member[0])
 """Keys, as text, and the texts of their values."""
 
 

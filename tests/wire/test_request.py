@@ -21,16 +21,18 @@ def test_a_frame_is_not_the_last_unless_told() -> None:
 def test_a_request_can_not_be_changed() -> None:
     """Attempts run beside each other and read the same one."""
     with pytest.raises(AttributeError):
-        a_request().model = "other"  # type: ignore[misc] - that it can't be is the test
+        a_request().model = "other"  # type: ignore[misc]  # that it can't be is the test
 
 
 def test_a_reading_can_not_be_changed() -> None:
     with pytest.raises(AttributeError):
-        Reading(Usage()).usage = None  # type: ignore[misc] - that it can't be is the test
+        Reading(Usage()).usage = None  # type: ignore[misc]  # that it can't be is the test
 
 
 @pytest.mark.parametrize("dialect", [OpenAIChat()], ids=lambda dialect: dialect.name)
 def test_a_dialect_has_two_markers_to_look_for_and_a_path_to_append(dialect: Dialect) -> None:
-    assert all(isinstance(marker, bytes) and len(marker) > 3 for marker in dialect.markers)
-    assert 2 == len(dialect.markers)
+    usage, end = dialect.markers
+
+    assert usage != end
+    assert min(len(usage), len(end)) > 3
     assert dialect.path.startswith("/")

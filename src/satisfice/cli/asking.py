@@ -35,7 +35,7 @@ def market(config_file: Path | None, *, from_demo: bool) -> Market:
     """
     if from_demo:
         return Market(Catalog(scenario("demo").offers), {})
-    made = plan(config_file, os.environ)
+    made = plan(config_file, os.environ, shows_warnings=False)
     found = asyncio.run(ask(made))
     for name, why in found.failures.items():
         render.note(f"{render.doubtful('!')} {name}: {why}")

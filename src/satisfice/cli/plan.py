@@ -46,7 +46,13 @@ class Plan(NamedTuple):
         return self._replace(maybe=tuple(each for each in self.maybe if self.where[each.name] != own))
 
 
-def plan(named: Path | None, env: Mapping[str, str], *, local: Sequence[LocalServer] = LOCAL_SERVERS) -> Plan:
+def plan(
+    named: Path | None,
+    env: Mapping[str, str],
+    *,
+    local: Sequence[LocalServer] = LOCAL_SERVERS,
+    shows_warnings: bool = True,
+) -> Plan:
     """By the file that is named or else found, or by what is here.
 
     Shows what is wrong with a file; `Misconfigured` if it can't be used.
@@ -55,7 +61,8 @@ def plan(named: Path | None, env: Mapping[str, str], *, local: Sequence[LocalSer
     if file is None:
         return here(env, local)
     loaded = read(file, env)
-    render.problems(loaded.problems)
+    if shows_warnings or loaded.config is None:
+        render.problems(loaded.problems)
     if loaded.config is None:
         raise Misconfigured(f"{file} can't be used: {summary(loaded.problems)}.", hint=f"satisfice check {file}")
     return Plan(loaded.config, file, maybe=(), where={}, missing=())

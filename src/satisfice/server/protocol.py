@@ -14,13 +14,11 @@ import asyncio
 from typing import Final, cast
 
 from uvicorn.config import Config
-from uvicorn.protocols.http.flow_control import FlowControl
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from satisfice.ports import Headers
 from satisfice.server.app import App
-from satisfice.server.inference import Inference
+from satisfice.server.caller import Caller
 
 __all__ = ["MAX_HEAD", "CallerProtocol"]
 
@@ -45,9 +43,9 @@ class CallerProtocol(HttpToolsProtocol):
     """Bytes of the head that has begun and is not whole; None: there is none."""
     _most = 0
     """Bytes that a head which ends in this read can have."""
-    _caller: _Caller | None = None
+    _caller: Caller | None = None
     """The request that is being read, if it is on the short way."""
-    _answered: _Caller | None = None
+    _answered: Caller | None = None
     """The last request that took the short way."""
     _idle_since: float | None = None
 
@@ -61,7 +59,7 @@ class CallerProtocol(HttpToolsProtocol):
     ) -> None:
         """As uvicorn calls it; the application must be an `App`."""
         super().__init__(config, server_state, app_state, _loop)
-        self.satisfice = cast("App", config.app)
+        self._satisfice = cast("App", config.app)
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser; count what it has taken without completing the head, for it would collect for ever."""
@@ -97,9 +95,9 @@ class CallerProtocol(HttpToolsProtocol):
             and not self.expect_100_continue
             and not parser.should_upgrade()
         ):
-            inference = self.satisfice.inference(self.url.partition(b"?")[0], self.headers)
+            inference = self._satisfice.inference(self.url.partition(b"?")[0], self.headers)
             if inference is not None:
-                self._caller = self._answered = _Caller(self, inference)
+                self._caller = self._answered = Caller(self, self._satisfice, inference=inference)
                 # To uvicorn it is a request like any other: drained at the end, told when the caller leaves.
                 self.cycle = cast("RequestResponseCycle", self._caller)
                 return
@@ -195,156 +193,3 @@ class CallerProtocol(HttpToolsProtocol):
 
 class _HeadTooLarge(Exception):
     """Stops the parser."""
-
-
-class _Caller:
-    """One request on the short way: fills the port `Downstream`, and what uvicorn wants of a request."""
-
-    __slots__ = (
-        "_body",
-        "_gone",
-        "_has_begun",
-        "_head",
-        "_headers",
-        "_inference",
-        "_is_chunked",
-        "_is_modern",
-        "_protocol",
-        "_room",
-        "_transport",
-        "disconnected",
-        "keep_alive",
-        "response_complete",
-        "response_started",
-    )
-
-    def __init__(self, protocol: CallerProtocol, inference: Inference) -> None:
-        parser = protocol.parser
-        self._protocol = protocol
-        self._transport = protocol.transport
-        self._inference = inference
-        self._headers: Headers = protocol.headers
-        self._body: list[bytes] = []
-        self._room = inference.max_body
-        self._head = b""
-        self._is_modern = parser.get_http_version() == "1.1"
-        self._is_chunked = False
-        self._has_begun = False
-        self._gone: asyncio.Future[None] | None = None
-        self.keep_alive = self._is_modern and parser.should_keep_alive()
-        self.disconnected = False
-        self.response_started = False
-        self.response_complete = False
-
-    def take(self, piece: bytes) -> None:
-        """A piece of the request's body; one over the limit is answered at once, and the rest passed over."""
-        if self._room < 0:
-            return
-        self._room -= len(piece)
-        self._body.append(piece)
-        if self._room < 0:
-            self._body.clear()
-            self.begin()
-
-    def begin(self) -> None:
-        """Let the gateway answer, if it hasn't begun."""
-        if not self._has_begun:
-            self._has_begun = True
-            protocol = self._protocol
-            task = protocol.loop.create_task(self._run(protocol.satisfice))
-            protocol.tasks.add(task)
-            task.add_done_callback(protocol.tasks.discard)
-
-    async def _run(self, app: App) -> None:
-        parts = self._body
-        body = parts[0] if len(parts) == 1 else b"".join(parts)
-        self._body = []
-        try:
-            await app.answer(
-                self._inference, headers=self._headers, body=None if self._room < 0 else body, downstream=self
-            )
-        finally:
-            if not self.response_complete and not self.disconnected:
-                self._transport.close()  # so that half an answer is not taken for a whole one
-
-    def lose(self) -> None:
-        """The caller has gone."""
-        if not self.response_complete:
-            self.disconnected = True
-        self.set()
-
-    # The port `Downstream`.
-
-    @property
-    def has_started(self) -> bool:
-        """No other head can be sent."""
-        return self.response_started
-
-    def start(self, status: int, headers: Headers) -> None:
-        """Set the head; it goes out with the first bytes of the body."""
-        head = [STATUS_LINE[status]]
-        head += [b"%b: %b\r\n" % field for field in self._protocol.server_state.default_headers]
-        self._is_chunked = self._is_modern  # else the end of the connection is the end of the body
-        for name, value in headers:
-            head.append(b"%b: %b\r\n" % (name, value))
-            if name == b"content-length":
-                self._is_chunked = False
-        if self._is_chunked:
-            head.append(b"transfer-encoding: chunked\r\n")
-        if not self.keep_alive:
-            head.append(b"connection: close\r\n")
-        head.append(b"\r\n")
-        self._head = b"".join(head)
-
-    def write(self, data: bytes) -> bool:
-        """Hand bytes on at once; false when the caller reads too slowly: `drain` before more."""
-        if self.disconnected:
-            return True
-        if self._is_chunked:
-            data = b"%x\r\n%b\r\n" % (len(data), data) if data else b""
-        self._put(data)
-        return not self._protocol.flow.write_paused
-
-    def end(self, data: bytes = b"") -> None:
-        """The last bytes and the end of the body, together."""
-        if self.disconnected or self.response_complete:
-            return
-        if self._is_chunked:
-            data = b"%x\r\n%b\r\n0\r\n\r\n" % (len(data), data) if data else b"0\r\n\r\n"
-        self._put(data)
-        self.response_complete = True
-        self.set()
-        if not self.keep_alive:
-            self._transport.close()
-        self._protocol.on_response_complete()
-
-    async def drain(self) -> None:
-        """Wait until what was written is on its way."""
-        flow: FlowControl = self._protocol.flow
-        if flow.write_paused and not self.disconnected:
-            await flow.drain()
-
-    async def left(self) -> None:
-        """Return when the caller has gone, or has had all."""
-        if not self.disconnected and not self.response_complete:
-            self._gone = self._protocol.loop.create_future()
-            await self._gone
-
-    # What uvicorn's protocol wants of its request: it sets `disconnected`, then the event.
-
-    @property
-    def message_event(self) -> _Caller:
-        """The event by which uvicorn tells that something has happened."""
-        return self
-
-    def set(self) -> None:
-        """Something has happened: the caller has left, or has had all."""
-        if self._gone is not None and not self._gone.done():
-            self._gone.set_result(None)
-
-    def _put(self, data: bytes) -> None:
-        if self._head:
-            data = self._head + data
-            self._head = b""
-            self.response_started = True
-        self._transport.write(data)

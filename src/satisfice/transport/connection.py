@@ -107,7 +107,6 @@ class Connection(asyncio.Protocol):
         """Say good-bye: nothing is under way."""
         if self._transport is not None:
             self._transport.close()
-            self._transport = None
 
     def cut(self) -> None:
         """Close at once, whatever is under way."""
@@ -144,8 +143,7 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes have come."""
-        exchange = self._exchange
-        if exchange is None:
+        if self._exchange is None:
             self.drop()  # nobody asked: what would it be the answer to?
         elif self._is_headed:
             self._read(data)

@@ -34,7 +34,8 @@ _GOODBYE: Final = 2.0
 _PROBE_AFTER: Final = 60
 """Seconds of silence before the kernel asks whether the other side is still there; keeps routers from forgetting us."""
 _BUFFER: Final = 4 * (16 * 1024 + 64)
-"""Bytes of TLS to be held each way: four records. aiofastnet would take sixteen, for each of a thousand streams."""
+"""Bytes of TLS to be held each way: four records. With aiofastnet's own sixteen, each connection that has sent a body
+of 1 MB would keep 310 KiB, not 110 (measured)."""
 
 try:
     from aiofastnet import create_connection

@@ -128,19 +128,8 @@ class Exchange:
 
     async def pump(self, sink: Sink) -> bool:
         """Call the sink with each piece in the instant it comes, until it returns false or the body ends."""
-        pieces = self._pieces
-        for count, piece in enumerate(pieces, 1):
-            try:
-                more = sink(piece)
-            except BaseException:
-                self.abort()
-                raise
-            if not more:
-                del pieces[:count]
-                self._held = sum(map(len, pieces))
-                return True
-        pieces.clear()
-        self._empty()
+        if self._pieces and not self._is_handed_on(sink):
+            return True
         self._sink = sink
         try:
             has_stopped = await self.news()
@@ -254,6 +243,23 @@ class Exchange:
             self._expire(Break.IDLE_TIMEOUT if self._is_flowing else Break.FIRST_BYTE_TIMEOUT)
 
     # Below, in order of use.
+
+    def _is_handed_on(self, sink: Sink) -> bool:
+        """Has the sink taken all that was waiting? A function of its own, lest `pump` hold on to the last piece."""
+        pieces = self._pieces
+        for count, piece in enumerate(pieces, 1):
+            try:
+                more = sink(piece)
+            except BaseException:
+                self.abort()
+                raise
+            if not more:
+                del pieces[:count]
+                self._held = sum(map(len, pieces))
+                return False
+        pieces.clear()
+        self._empty()
+        return True
 
     def _wake(self, *, has_stopped: bool = False) -> None:
         waiter = self._waiter

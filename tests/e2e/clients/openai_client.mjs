@@ -8,7 +8,8 @@ const { OpenAI } = createRequire(`${process.env.NODE_CLIENTS}/`)("openai");
 
 const todo = {
   async create(client, job, seen) {
-    const { data, response } = await client.chat.completions.create(job.arguments).withResponse();
+    const { extra_body: extra, ...known } = job.arguments; // a way of the Python package
+    const { data, response } = await client.chat.completions.create({ ...known, ...extra }).withResponse();
     seen.headers = Object.fromEntries(response.headers);
     if (!job.arguments.stream) {
       seen.completion = data;

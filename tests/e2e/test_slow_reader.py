@@ -1,0 +1,60 @@
+"""A caller who reads slowly slows its upstream down, and costs the gateway no memory."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable
+
+from tests.e2e.caller import Caller, post, question
+from tests.e2e.conftest import Serve
+from tests.e2e.upstream import DONE, END, STREAM, Asked, Upstream, chunk, piece
+
+_MIB = 1 << 20
+_EVENTS = 64
+_PATIENCE = 10.0
+
+
+async def test_a_caller_who_does_not_read_holds_its_upstream_up_and_then_gets_all(
+    serve: Serve, upstream: Upstream
+) -> None:
+    """64 MiB, of which the systems on the way hold a part, and the gateway next to nothing."""
+    sent = 0
+    digest = hashlib.sha256()
+
+    async def play(asked: Asked) -> None:
+        nonlocal sent
+        await asked.send(STREAM)
+        for number in range(_EVENTS):
+            event = chunk({"content": f"{number:04}" * (_MIB // 4)})
+            digest.update(event)
+            await asked.send(piece(event))
+            sent += 1
+        digest.update(DONE)
+        await asked.send(piece(DONE), END)
+
+    upstream.play = play
+    with serve() as gateway:
+        before = gateway.peak_memory
+        async with Caller(gateway, window=_MIB // 4) as caller:
+            await caller.send(post(question(stream=True)))
+            await caller.head()
+            await _stands_still(lambda: sent)
+            held_up_at = sent
+            read = hashlib.sha256()
+            async for data in caller.pieces():
+                read.update(data)
+        grown = gateway.peak_memory - before
+
+    assert held_up_at < _EVENTS // 2
+    assert digest.digest() == read.digest()
+    assert grown < 16 * _MIB
+
+
+async def _stands_still(progress: Callable[[], int]) -> None:
+    """Return when there has been none for a while. On a slow machine that may be early, which only asks for less."""
+    async with asyncio.timeout(_PATIENCE):
+        last = -1
+        while (now := progress()) != last or now == 0:
+            last = now
+            await asyncio.sleep(0.2)
