@@ -88,7 +88,7 @@ class Answer(Protocol):
         ...
 
     async def pump(self, sink: Sink) -> bool:
-        """Call the sink with each piece in the instant it comes, until it returns false (then true) or the body ends (then false).
+        """Call the sink with each piece in the instant it comes: true when it wants no more, false at the body's end.
 
         This is the relay of a stream: it costs no task, future or turn of the
         loop per piece. While nothing pumps, pieces wait here, and beyond a

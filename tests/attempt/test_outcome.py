@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -63,6 +65,11 @@ def test_a_503_that_says_when_to_come_back_is_at_its_limit() -> None:
     assert Fault.UPSTREAM is _classified(503, retry_after="soon").fault
 
 
+@pytest.mark.parametrize(("status", "fault"), [(500, Fault.UPSTREAM), (400, Fault.CALLER), (401, Fault.KEY)])
+def test_no_other_status_is_excused_by_saying_when_to_come_back(status: int, fault: Fault) -> None:
+    assert fault is _classified(status, retry_after="3").fault
+
+
 def test_only_what_time_may_mend_is_tried_again_at_the_same_offer() -> None:
     assert {Fault.UPSTREAM, Fault.CAPACITY} == {fault for fault in Fault if fault.is_passing}
 
@@ -94,8 +101,21 @@ def test_only_what_time_may_mend_is_tried_again_at_the_same_offer() -> None:
     ],
 )
 def test_retry_after_is_seconds_or_a_date_or_nothing(value: str, seconds: float | None) -> None:
-    """RFC 9110 sections 5.6.7 and 10.2.3: all three forms of a date, in GMT wherever this machine stands."""
+    """RFC 9110 sections 5.6.7 and 10.2.3; all three forms of a date."""
     assert seconds == _classified(429, retry_after=value).retry_after
+
+
+@pytest.mark.parametrize("zone", ["Asia/Tokyo", "America/New_York"])
+def test_a_date_without_a_zone_does_not_depend_on_where_this_machine_stands(
+    zone: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", zone)
+        time.tzset()
+        wait = _classified(429, retry_after="Sun Nov  6 08:49:47 1994").retry_after
+    time.tzset()
+
+    assert 10.0 == wait
 
 
 def test_no_retry_after_is_none() -> None:

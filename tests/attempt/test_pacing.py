@@ -107,7 +107,7 @@ def test_a_budget_of_nothing_still_has_one_retry_to_begin_with() -> None:
     assert [True, False, False] == [budget.withdraw(1e6 * n) for n in range(3)]
 
 
-def test_calls_are_not_hedged_unless_the_operator_wants_it() -> None:
-    pacing = a_pacing()
+def test_calls_wait_ten_seconds_at_most_and_are_not_hedged_unless_the_operator_wants_it() -> None:
+    pacing = Pacing(a_pacing().backoff, a_pacing().budget, max_attempts=3)
 
-    assert Pacing(pacing.backoff, pacing.budget, 3).hedge_after is None
+    assert (10.0, None) == (pacing.longest_wait, pacing.hedge_after)

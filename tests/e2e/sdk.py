@@ -69,12 +69,13 @@ class SDK:
     ) -> dict[str, Any]:
         """What comes of a job."""
         assert self._process.stdin is not None
-        job = {"id": next(self._ids), "do": what, "arguments": arguments or {}, "leave_after": leave_after}
+        number = next(self._ids)
+        job = {"id": number, "do": what, "arguments": arguments or {}, "leave_after": leave_after}
         job |= {"base_url": gateway.url, "api_key": api_key, "retries": retries}
-        answer = self._waiting[job["id"]] = asyncio.get_running_loop().create_future()
+        answer = self._waiting[number] = asyncio.get_running_loop().create_future()
         self._process.stdin.write(json.dumps(job).encode() + b"\n")
         async with asyncio.timeout(_PATIENCE):
-            seen = await answer
+            seen: dict[str, Any] = await answer
         assert "broken" not in seen, seen["broken"]
         return seen
 
@@ -86,4 +87,5 @@ class SDK:
             if not answer.done():  # whoever asked may have given up
                 answer.set_result(seen)
         for answer in self._waiting.values():
-            answer.cancel("the client's process has ended; see what it wrote")
+            if not answer.done():
+                answer.set_exception(RuntimeError("the client's process has ended; see what it wrote"))

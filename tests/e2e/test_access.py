@@ -54,7 +54,9 @@ async def test_the_upstream_gets_its_own_key_and_never_the_token(guarded: Gatewa
     assert _TOKEN not in str(upstream.asked[0].headers)
 
 
-@pytest.mark.parametrize("fields", [(), *((field,) for field in _WRONG)], ids=lambda fields: fields[0] if fields else "none")
+@pytest.mark.parametrize(
+    "fields", [(), *((field,) for field in _WRONG)], ids=lambda fields: fields[0] if fields else "none"
+)
 @pytest.mark.parametrize("path", [CHAT, "/v1/models", "/v1/models/small"])
 async def test_who_does_not_is_told_so(
     guarded: Gateway, upstream: Upstream, fields: tuple[str, ...], path: str
@@ -85,9 +87,8 @@ async def test_who_only_looks_whether_somebody_is_there_needs_none(guarded: Gate
 async def test_the_official_clients_raise_what_their_users_catch(
     guarded: Gateway, upstream: Upstream, sdk: SDK
 ) -> None:
-    asked = {"arguments": question(), "retries": 2}
-    refused = await sdk.do(guarded, "create", **asked, api_key="wrong")
-    let_in = await sdk.do(guarded, "create", **asked, api_key=_TOKEN)
+    refused = await sdk.do(guarded, "create", arguments=question(), api_key="wrong", retries=2)
+    let_in = await sdk.do(guarded, "create", arguments=question(), api_key=_TOKEN)
 
     assert ("AuthenticationError", 401) == (refused["error"]["type"], refused["error"]["status"])
     assert "Hello you" == let_in["completion"]["choices"][0]["message"]["content"]
@@ -102,7 +103,6 @@ async def test_a_gateway_without_a_token_takes_any_key_and_none(gateway: Gateway
 async def test_no_port_is_opened_to_other_machines_without_a_token(tmp_path: Path) -> None:
     path = tmp_path / "satisfice.toml"
     path.write_text(config({"name": "a", "url": "http://127.0.0.1:1/v1", "models": {"small": (1, 1)}}))
-    with pytest.raises(AssertionError, match="there is no access token"), Gateway(
-        "serve", "--config", str(path), "--host", "0.0.0.0", folder=tmp_path  # noqa: S104 - it is refused
-    ):
+    gateway = Gateway("serve", "--config", str(path), "--host", "0.0.0.0", folder=tmp_path)  # noqa: S104 - it is refused
+    with pytest.raises(AssertionError, match="there is no access token"), gateway:
         pass

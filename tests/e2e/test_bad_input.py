@@ -100,7 +100,8 @@ async def test_a_body_one_byte_over_the_limit(gateway: Gateway, upstream: Upstre
         error = await _refused(caller, post(_sized(_LIMIT + 1)), status=413)
 
         assert "body_too_large" == error["code"]
-        assert ("1048576 bytes" in error["message"]) and ("max_body_mib" in error["satisfice"]["hint"])
+        assert "1048576 bytes" in error["message"]
+        assert "max_body_mib" in error["satisfice"]["hint"]
         await _goes_on(caller)
     assert 1 == len(upstream.asked)
 

@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.caller import Caller, ask, get, post, question
-from tests.e2e.conftest import Serve
-from tests.e2e.gateway import Gateway
+from tests.e2e.gateway import Gateway, Serve
 from tests.e2e.sdk import SDK
 from tests.e2e.upstream import DONE, END, STREAM, Asked, Upstream, chunk, piece, say
 
@@ -42,6 +41,7 @@ class Scene:
     async def _watch(self, asked: Asked) -> None:
         await asked.left()
         self.was_left.set()
+        self.may_go_on.set()
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ class Scene:
     ids=["in a stream", "before the first token", "before the head", "before the answer", "within the answer"],
 )
 async def test_a_caller_who_leaves_is_soon_left_upstream(
-    gateway: Gateway, upstream: Upstream, begins: tuple[bytes, ...], stream: bool
+    gateway: Gateway, upstream: Upstream, begins: tuple[bytes, ...], *, stream: bool
 ) -> None:
     upstream.play = scene = Scene(*begins)
 
@@ -156,7 +156,10 @@ async def test_with_nothing_to_wait_for_the_gateway_stops_at_once(serve: Serve) 
 
 
 async def test_a_port_that_is_taken_is_a_clear_error(gateway: Gateway, tmp_path: Path) -> None:
-    with pytest.raises(AssertionError, match="is taken by another program"), Gateway("demo", "--port", str(gateway.port), folder=tmp_path):
+    with (
+        pytest.raises(AssertionError, match="is taken by another program"),
+        Gateway("demo", "--port", str(gateway.port), folder=tmp_path),
+    ):
         pass
     assert 200 == (await ask(gateway, get("/health"))).status
 
@@ -169,9 +172,13 @@ async def _soon(event: asyncio.Event) -> None:
 async def _refuses_connections(gateway: Gateway) -> None:
     """The signal takes a moment to be heard."""
     async with asyncio.timeout(_PATIENCE):
-        while True:
-            try:
-                async with Caller(gateway):
-                    await asyncio.sleep(0.01)
-            except ConnectionRefusedError:
-                return
+        while await _takes_connections(gateway):  # noqa: ASYNC110 - another process sets no event
+            await asyncio.sleep(0.01)
+
+
+async def _takes_connections(gateway: Gateway) -> bool:
+    try:
+        async with Caller(gateway):
+            return True
+    except ConnectionRefusedError:
+        return False

@@ -26,15 +26,12 @@ _ASKED: dict[str, Any] = {
 
 
 @pytest.fixture(scope="module")
-async def llama(pytestconfig: pytest.Config) -> AsyncIterator[str]:
+async def llama() -> AsyncIterator[str]:
     """The address of the server."""
     pytest.importorskip("xllamacpp", reason="llama.cpp's server comes with a package for Linux")
-    assert pytestconfig.cache is not None
-    model = pytestconfig.cache.mkdir("models") / "gemma.gguf"
     pipe = asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, str(Path(__file__).with_name("llama_server.py")), str(model), stdin=pipe, stdout=pipe
-    )
+    script = Path(__file__).with_name("llama_server.py")
+    process = await asyncio.create_subprocess_exec(sys.executable, str(script), stdin=pipe, stdout=pipe)
     assert process.stdin is not None
     assert process.stdout is not None
     async with asyncio.timeout(_PATIENCE):

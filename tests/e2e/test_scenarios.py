@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from tests.e2e.sdk import SDK
 
 Play = Callable[[str], Gateway]
 
-_ASKED: Mapping[str, Any] = {"model": "demo-small", "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 5}
+_ASKED: dict[str, Any] = {"model": "demo-small", "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 5}
 _SAID = "This is Satisfice's demo model:"
 
 _UNNOTICED = ("200-error", "429", "500", "502-html", "blackhole", "cut-before-first-token", "refused", "tls")
@@ -76,11 +76,13 @@ async def test_slow_loris_is_given_up_at_the_first_byte_timeout(play: Play, pyth
         assert ("steady", "1") == (headers["x-satisfice-provider"], headers["x-satisfice-retries"])
 
 
-@pytest.mark.parametrize(("scenario", "said"), [("cut-after-first-token", "This"), ("cut-mid-chunk", "This is Satisfice's")])
+@pytest.mark.parametrize(
+    ("scenario", "said"), [("cut-after-first-token", "This"), ("cut-mid-chunk", "This is Satisfice's")]
+)
 async def test_a_cut_after_the_first_token_ends_the_stream_with_an_error(
     play: Play, scenario: str, python: SDK, said: str
 ) -> None:
-    """Half an answer isn't made to look like a whole one. Who doesn't stream has seen nothing yet, so another answers."""
+    """Half an answer isn't made to look like a whole one. Who doesn't stream has seen nothing: another answers."""
     with play(scenario) as gateway:
         whole, streamed, raw = await _ask_all(gateway, python)
 
@@ -155,7 +157,7 @@ async def _ask_all(gateway: Gateway, python: SDK, **changes: object) -> tuple[An
     return whole, streamed, raw
 
 
-async def _at_once(*asked: Any) -> list[Any]:
+async def _at_once(*asked: Coroutine[Any, Any, Any]) -> list[Any]:
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(each) for each in asked]
     return [task.result() for task in tasks]

@@ -28,8 +28,10 @@ STREAM = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encodi
 """The head of a stream."""
 END = b"0\r\n\r\n"
 """The end of a chunked body."""
-_PATIENCE = 20.0
 USAGE: Mapping[str, int] = {"prompt_tokens": 10, "completion_tokens": 2, "total_tokens": 12}
+"""What an answer is said to have used."""
+
+_PATIENCE = 20.0
 
 
 class Asked(NamedTuple):
@@ -73,6 +75,8 @@ class Upstream:
         self.play: Play = answer
         self.asked: list[Asked] = []
         """The requests so far, oldest first."""
+        self.failures: list[Exception] = []
+        """What went wrong in the plays themselves."""
         self.port = 0
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -105,7 +109,9 @@ class Upstream:
                 self.asked.append(asked)
                 await self.play(asked)
         except (asyncio.IncompleteReadError, ConnectionError):
-            pass
+            pass  # the gateway has closed the connection
+        except Exception as error:
+            self.failures.append(error)
         finally:
             writer.transport.abort()
 

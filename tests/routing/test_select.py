@@ -116,6 +116,9 @@ def test_an_endless_name_is_not_repeated_in_full() -> None:
 
     assert f"No offer for the model `{'x' * 100}…`." == unknown.value.message
 
+    with pytest.raises(UnknownModel, match=r"`x{100}`"):
+        decide(a_request("x" * 100), a_catalog())
+
 
 def _ranked(offers: Iterable[Offer], request_: Request | None = None) -> list[str]:
     return [candidate.offer.provider for candidate in decide(request_ or a_request(), a_catalog(offers))]

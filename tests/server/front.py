@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 
 import httptools
 import msgspec
@@ -177,7 +177,7 @@ class Host(uvicorn.Server):
 
     port = 0
 
-    async def __aenter__(self) -> Host:
+    async def __aenter__(self) -> Self:
         self.config.load()
         self.lifespan = self.config.lifespan_class(self.config)
         listener = socket.create_server(("127.0.0.1", 0))
@@ -219,7 +219,7 @@ class Peer:
         """Not connected yet."""
         self._port = port
 
-    async def __aenter__(self) -> Peer:
+    async def __aenter__(self) -> Self:
         self._reader, self.writer = await asyncio.open_connection("127.0.0.1", self._port)
         return self
 

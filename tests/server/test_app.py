@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 
 import pytest
 
+from satisfice.engine.attempt import Job
+from satisfice.engine.driver import Seen
 from satisfice.server.downstream import Message
+from satisfice.transport.scripted import Ending
 from tests.build import a_body, an_offer
 from tests.engine.stage import STREAM, WHOLE, a_stream, an_error
-from tests.server.conftest import Opener
-from tests.server.front import a_stage, an_app, into_a_bug
+from tests.server.conftest import HostOpener, Opener
+from tests.server.front import Peer, a_stage, an_app, into_a_bug
+from tests.server.wire import ASKING, CHAT, LOOKING, STREAMING
 
-_CHAT = "/v1/chat/completions"
 _TOKEN = "sk-of-the-gateway"
 
 
@@ -31,7 +35,7 @@ async def test_both_ways_to_bring_the_token_let_a_caller_in(open_front: Opener, 
     stage = a_stage({"acme": WHOLE})
     front = await open_front(an_app(stage.gateway, token=_TOKEN))
 
-    answered = await front.ask("POST", _CHAT, headers=[(name, value)], body=a_body())
+    answered = await front.ask("POST", CHAT, headers=[(name, value)], body=a_body())
     listed = await front.ask("GET", "/v1/models", headers=[(name, value)])
 
     assert [200, 200] == [answered.status, listed.status]
@@ -55,7 +59,7 @@ async def test_no_token_and_a_wrong_one_are_refused(open_front: Opener, headers:
     stage = a_stage({"acme": WHOLE})
     front = await open_front(an_app(stage.gateway, token=_TOKEN))
 
-    asked = await front.ask("POST", _CHAT, headers=headers, body=a_body())
+    asked = await front.ask("POST", CHAT, headers=headers, body=a_body())
     looked = await front.ask("GET", "/v1/models", headers=headers)
 
     for reply in (asked, looked):
@@ -74,7 +78,7 @@ async def test_one_right_token_among_several_keys_is_enough(open_front: Opener) 
     front = await open_front(an_app(a_stage({"acme": WHOLE}).gateway, token=_TOKEN))
     headers = [("authorization", "Bearer sk-another"), ("x-api-key", _TOKEN)]
 
-    reply = await front.ask("POST", _CHAT, headers=headers, body=a_body())
+    reply = await front.ask("POST", CHAT, headers=headers, body=a_body())
 
     assert 200 == reply.status
 
@@ -82,7 +86,7 @@ async def test_one_right_token_among_several_keys_is_enough(open_front: Opener) 
 async def test_without_a_token_of_ours_any_key_will_do(open_front: Opener) -> None:
     front = await open_front(an_app(a_stage({"acme": WHOLE}).gateway))
 
-    reply = await front.ask("POST", _CHAT, headers=[("authorization", "Bearer anything")], body=a_body())
+    reply = await front.ask("POST", CHAT, headers=[("authorization", "Bearer anything")], body=a_body())
 
     assert 200 == reply.status
 
@@ -107,7 +111,7 @@ async def test_inference_is_served_with_and_without_v1(open_front: Opener, path:
 async def test_a_stream_is_a_stream(open_front: Opener) -> None:
     front = await open_front(an_app(a_stage({"acme": STREAM}).gateway))
 
-    reply = await front.ask("POST", _CHAT, body=a_body(stream=True))
+    reply = await front.ask("POST", CHAT, body=a_body(stream=True))
 
     assert "text/event-stream" == reply.header("content-type")
     assert reply.body.endswith(b"data: [DONE]\n\n")
@@ -139,9 +143,9 @@ async def test_only_the_beginning_of_a_long_path_is_repeated(open_front: Opener)
 @pytest.mark.parametrize(
     ("method", "path", "allow"),
     [
-        ("GET", _CHAT, "POST"),
-        ("PUT", _CHAT, "POST"),
-        ("HEAD", _CHAT, "POST"),
+        ("GET", CHAT, "POST"),
+        ("PUT", CHAT, "POST"),
+        ("HEAD", CHAT, "POST"),
         ("OPTIONS", "/v1/models", "GET, HEAD"),
         ("POST", "/health", "GET, HEAD"),
         ("DELETE", "/v1/models/small", "GET, HEAD"),
@@ -179,8 +183,8 @@ async def test_a_bug_in_a_call_is_told_and_the_server_goes_on(
     front = await open_front(an_app(stage.gateway))
 
     with caplog.at_level(logging.ERROR, "satisfice"):
-        cursed = await front.ask("POST", _CHAT, body=a_body("cursed"))
-        after = await front.ask("POST", _CHAT, body=a_body())
+        cursed = await front.ask("POST", CHAT, body=a_body("cursed"))
+        after = await front.ask("POST", CHAT, body=a_body())
 
     assert 500 == cursed.status
     assert "internal" == cursed.error["code"]
@@ -201,7 +205,7 @@ async def test_a_bug_in_the_server_itself_is_told_and_logged(
     front = await open_front(an_app(stage.gateway))
 
     with caplog.at_level(logging.ERROR, "satisfice"):
-        reply = await front.ask("POST", _CHAT, body=a_body())
+        reply = await front.ask("POST", CHAT, body=a_body())
 
     assert 500 == reply.status
     assert "internal" == reply.error["code"]
@@ -218,7 +222,7 @@ async def test_a_bug_after_the_answer_changes_nothing_for_the_caller(
     front = await open_front(an_app(stage.gateway))
 
     with caplog.at_level(logging.ERROR, "satisfice"):
-        reply = await front.ask("POST", _CHAT, body=a_body())
+        reply = await front.ask("POST", CHAT, body=a_body())
 
     assert 200 == reply.status
     assert reply.is_whole
@@ -231,7 +235,7 @@ async def test_a_bug_amid_an_answer_cuts_it(open_front: Opener, caplog: pytest.L
     front = await open_front(an_app(stage.gateway))
 
     with caplog.at_level(logging.ERROR, "satisfice"):
-        reply = await front.ask("POST", _CHAT, body=a_body(stream=True))
+        reply = await front.ask("POST", CHAT, body=a_body(stream=True))
 
     assert 200 == reply.status
     assert b"Hello" in reply.body
@@ -271,11 +275,11 @@ async def test_a_real_server_serves_us(open_host: HostOpener) -> None:
     host = await open_host(an_app(a_stage({"acme": [WHOLE, STREAM]}).gateway))
 
     async with Peer(host.port) as peer:
-        await peer.send(_ASKING)
+        await peer.send(ASKING)
         whole = await peer.reply()
-        await peer.send(_STREAMING)
+        await peer.send(STREAMING)
         streamed = await peer.reply()
-        await peer.send(_LOOKING)
+        await peer.send(LOOKING)
         healthy = await peer.reply()
 
     assert [200, 200, 200] == [whole.status, streamed.status, healthy.status]
@@ -287,36 +291,24 @@ async def test_a_real_server_serves_us(open_host: HostOpener) -> None:
 
 async def test_a_real_caller_who_leaves_is_noticed(open_host: HostOpener) -> None:
     stage = a_stage({"acme": a_stream().stall()})
-    told = asyncio.Event()
-    stage.gateway.on_call = lambda job, seen: (stage.told.append((job, seen)), told.set())[1]
+    tell, told = stage.gateway.on_call, asyncio.Event()
+
+    def on_call(job: Job, seen: Seen) -> None:
+        assert tell is not None
+        tell(job, seen)
+        told.set()
+
+    stage.gateway.on_call = on_call
     host = await open_host(an_app(stage.gateway))
 
     async with Peer(host.port) as peer:
-        await peer.send(_STREAMING)
+        await peer.send(STREAMING)
         assert b"Hello" in await peer.read_until(b"Hello")
     async with asyncio.timeout(5.0):
         await told.wait()
 
     assert stage.seen.has_left
     assert [Ending.ABORTED] == stage.endings
-
-
-async def test_a_real_reader_may_be_slow(open_host: HostOpener) -> None:
-    """Four MiB are more than the sockets between us hold."""
-    stage = a_stage({"acme": Script().head(200).big(65_536).repeat(63).done()})
-    host = await open_host(an_app(stage.gateway))
-
-    async with Peer(host.port) as peer:
-        await peer.send(_STREAMING)
-        await peer.read_until(b"\r\n\r\n")
-        (protocol,) = host.server_state.connections
-        while not protocol.flow.write_paused:
-            await asyncio.sleep(0)
-        assert 1 == stage.gateway.open_calls
-        body = await peer.read_until(b"0\r\n\r\n")
-
-    assert body.count(b"data: ") == 65
-    assert stage.seen.is_complete
 
 
 def _fail(*_: object) -> None:

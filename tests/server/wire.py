@@ -4,18 +4,41 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from uvicorn.server import ServerState
 
 from satisfice.server.protocol import CallerProtocol
-from tests.server.front import config_for, replies_in
+from tests.build import a_body
+from tests.engine.stage import WHOLE, Stage
+from tests.engine.virtual_time import VirtualLoop
+from tests.server.front import an_app, config_for, replies_in, request
 
 if TYPE_CHECKING:
     from satisfice.server.app import App
+    from satisfice.transport.script import Script
     from tests.server.front import Reply
 
-__all__ = ["Wire"]
+__all__ = ["ASKING", "CHAT", "LOOKING", "STREAMING", "WAITING", "Wire", "a_virtual_stage", "a_wire"]
+
+CHAT: Final = "/v1/chat/completions"
+ASKING: Final = request("POST", CHAT, body=a_body())
+STREAMING: Final = request("POST", CHAT, body=a_body(stream=True))
+LOOKING: Final = request("GET", "/health")
+WAITING: Final = [("Expect", "100-continue")]
+"""With these fields a request takes the way of ASGI."""
+
+
+def a_virtual_stage(*scripts: Script) -> Stage:
+    """A gateway before one provider, on the loop's own clock."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualLoop)
+    return Stage({"acme": scripts or WHOLE}, loop.clock)
+
+
+def a_wire(stage: Stage, *, token: str | None = None, timeout_keep_alive: float = 75) -> Wire:
+    """A connection to this gateway."""
+    return Wire(an_app(stage.gateway, token=token), timeout_keep_alive=timeout_keep_alive)
 
 
 class Wire:
@@ -66,7 +89,7 @@ class _Transport(asyncio.Transport):
     def __init__(self, protocol: CallerProtocol) -> None:
         super().__init__({"peername": ("127.0.0.1", 50_000), "sockname": ("127.0.0.1", 8402)})
         self.pieces: list[bytes] = []
-        self.is_reading = True
+        self.has_room = True
         self._protocol = protocol
         self._is_closing = False
         self._is_lost = False
@@ -79,10 +102,10 @@ class _Transport(asyncio.Transport):
         self.write(b"".join(list_of_data))
 
     def pause_reading(self) -> None:
-        self.is_reading = False
+        self.has_room = False
 
     def resume_reading(self) -> None:
-        self.is_reading = True
+        self.has_room = True
 
     def is_closing(self) -> bool:
         return self._is_closing

@@ -101,7 +101,15 @@ class RawUpstream:
         self.host = host
         self.port = port
         self.peers: list[Peer] = []
+        self._accepted = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
+
+    async def over(self, number: int = 0) -> None:
+        """Return when the play with this client, counted from 0, has ended."""
+        while len(self.peers) <= number:
+            self._accepted.clear()
+            await self._accepted.wait()
+        await self.peers[number].over.wait()
 
     @property
     def url(self) -> str:
@@ -125,6 +133,7 @@ class RawUpstream:
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.peers.append(Peer(reader, writer))
+        self._accepted.set()
         task = asyncio.get_running_loop().create_task(self._serve(self.peers[-1]))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TypeVar
 
@@ -13,6 +14,7 @@ from satisfice.core.errors import Break, Broken
 from satisfice.core.secrets import Secret
 from satisfice.ports import Endpoint, Sending, Timeouts
 from satisfice.transport.client import HTTPTransport
+from satisfice.transport.pool import Pool
 from tests.transport.raw_upstream import OK, SENDING, Peer, RawUpstream, an_endpoint, answering
 
 _LIMIT = 1 << 24
@@ -93,15 +95,6 @@ async def test_a_connection_serves_one_request_after_the_other(transport: HTTPTr
         assert 1 == len(upstream.peers)
 
 
-async def test_requests_at_the_same_time_have_a_connection_each(transport: HTTPTransport) -> None:
-    async with RawUpstream(answering(_STREAM)) as upstream:
-        endpoint = an_endpoint(upstream)
-        for _ in range(3):
-            await transport.open(endpoint, SENDING)
-
-        assert 3 == len(upstream.peers)
-
-
 async def test_pump_hands_each_piece_on_in_the_instant_it_comes(transport: HTTPTransport) -> None:
     seen = asyncio.Queue[bytes]()
 
@@ -145,7 +138,7 @@ async def test_what_a_sink_raises_comes_out_of_pump_and_ends_the_answer(transpor
         go_on.set()
 
         assert "a bug" == str(await pumping)
-        await upstream.peers[0].over.wait()
+        await upstream.over()
 
 
 async def test_a_large_answer_waits_for_a_late_reader_and_is_whole(transport: HTTPTransport) -> None:
@@ -162,9 +155,6 @@ async def test_a_large_answer_waits_for_a_late_reader_and_is_whole(transport: HT
         answer = await transport.open(an_endpoint(upstream), SENDING)
 
         assert size == len(await answer.read(size))
-
-
-# Keeping connections.
 
 
 @pytest.mark.parametrize("end", ["closed", "reset"])
@@ -241,7 +231,7 @@ async def test_a_waiting_connection_that_is_closed_or_speaks_is_dropped(transpor
         endpoint = an_endpoint(upstream)
         await _body(transport, endpoint)
         go_on.set()
-        await upstream.peers[0].over.wait()
+        await upstream.over()
 
         assert b"hi" == await _body(transport, endpoint)
         assert 2 == len(upstream.peers)
@@ -298,7 +288,7 @@ async def test_an_answer_given_up_tells_the_upstream_at_once(transport: HTTPTran
             answer.abort()
         else:
             await _cancelled(waits[act]())
-        await upstream.peers[0].over.wait()
+        await upstream.over()
 
         assert Break.CUT is await _broken(answer.chunk())
 
@@ -315,10 +305,7 @@ async def test_cancelling_open_drops_the_connection(transport: HTTPTransport) ->
         opening = tasks.create_task(transport.open(an_endpoint(upstream), SENDING))
         await asked.wait()
         opening.cancel()
-        await upstream.peers[0].over.wait()
-
-
-# Ends, good and bad.
+        await upstream.over()
 
 
 async def test_a_body_may_end_with_its_connection(transport: HTTPTransport) -> None:
@@ -369,9 +356,6 @@ async def test_a_reset_cuts_even_a_body_that_ends_with_its_connection(transport:
         go_on.set()
 
         assert Break.CUT is await _broken(answer.chunk())
-
-
-# Time.
 
 
 @pytest.mark.parametrize("drips", [b"", b"HTTP/1.1 200 OK\r\nX-Slow: "], ids=["silent", "dripping"])
@@ -428,9 +412,6 @@ async def test_no_time_left_means_no_connection(transport: HTTPTransport, clock:
         assert Break.TOTAL_TIMEOUT is await _broken(opening)
 
 
-# Endpoints and the end.
-
-
 async def test_an_equal_endpoint_shares_connections_and_a_changed_one_closes_them(transport: HTTPTransport) -> None:
     async def play(peer: Peer) -> None:
         await peer.request()
@@ -444,9 +425,18 @@ async def test_an_equal_endpoint_shares_connections_and_a_changed_one_closes_the
     async with RawUpstream(play) as upstream:
         for endpoint in (an_endpoint(upstream), an_endpoint(upstream), an_endpoint(upstream, key=Secret("sk-new"))):
             await _body(transport, endpoint)
-        await upstream.peers[0].over.wait()
+        await upstream.over()
 
         assert 2 == len(upstream.peers)
+
+
+async def test_endpoints_of_the_past_leave_nothing_behind(transport: HTTPTransport) -> None:
+    async with RawUpstream(answering(OK)) as upstream:
+        for number in range(9):
+            await _body(transport, an_endpoint(upstream, key=Secret(f"sk-{number}")))
+        gc.collect()
+
+    assert 3 > sum(isinstance(thing, Pool) for thing in gc.get_objects())
 
 
 async def test_aclose_closes_what_works_and_what_waits(transport: HTTPTransport) -> None:
@@ -463,8 +453,8 @@ async def test_aclose_closes_what_works_and_what_waits(transport: HTTPTransport)
 
         assert Break.CUT is await _broken(working.read(_LIMIT))
         assert Break.CUT is await _broken(transport.open(endpoint, SENDING))
-        for peer in upstream.peers:
-            await peer.over.wait()
+        for number in range(2):
+            await upstream.over(number)
 
 
 async def test_a_connection_made_too_late_is_closed_at_once(transport: HTTPTransport) -> None:
@@ -474,7 +464,7 @@ async def test_a_connection_made_too_late_is_closed_at_once(transport: HTTPTrans
         await transport.aclose()
 
         assert Break.CUT is await opening
-        await upstream.peers[0].over.wait()
+        await upstream.over()
 
 
 async def _body(transport: HTTPTransport, endpoint: Endpoint) -> bytes:

@@ -244,8 +244,6 @@ async def test_a_large_body_is_not_copied_into_the_head() -> None:
     assert b"GET / HTTP/1.1\r\n\r\n" + bytes(1 << 20) == line.wire.written
 
 
-# Whatever bytes may come.
-
 _LINES = [b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.0 503 \r\n", b"HTTP/1.1 204\r\n"]
 _INTERIM = [b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"]
 _FIELDS = [

@@ -18,7 +18,9 @@ from satisfice.core.errors import Break, Broken
 from satisfice.core.secrets import Secret
 from satisfice.ports import Endpoint, Timeouts
 from satisfice.transport import dial
+from satisfice.transport.address import parse
 from satisfice.transport.client import HTTPTransport
+from satisfice.transport.connection import Connection
 from tests.transport.proxies import HTTPProxy, SocksProxy
 from tests.transport.raw_upstream import OK, SENDING, Peer, RawUpstream, an_endpoint, answering
 
@@ -63,9 +65,6 @@ def _server(authority: trustme.CA, *names: str) -> ssl.SSLContext:
     return context
 
 
-# Without TLS.
-
-
 async def test_nobody_there_is_refused(transport: HTTPTransport) -> None:
     async with RawUpstream(answering(OK)) as gone:
         pass
@@ -91,7 +90,7 @@ async def test_no_way_there_is_unreachable(transport: HTTPTransport, host: str) 
 
 async def test_an_address_that_does_not_answer_takes_its_time_and_no_more(transport: HTTPTransport) -> None:
     with _black_hole() as port:
-        endpoint = an_endpoint(f"http://127.0.0.1:{port}", timeouts=Timeouts(connect=0.05))
+        endpoint = an_endpoint(f"http://127.0.0.1:{port}", timeouts=Timeouts(connect=0.3))
 
         assert Break.CONNECT_TIMEOUT is (await _broken(transport, endpoint)).kind
 
@@ -134,7 +133,18 @@ async def test_cancelling_while_it_connects_leaves_nothing_open(transport: HTTPT
             await transport.open(an_endpoint(f"http://127.0.0.1:{port}"), SENDING)
 
 
-# With TLS.
+async def test_a_socket_that_nobody_takes_is_closed() -> None:
+    def make() -> Connection:
+        raise LookupError("a bug")
+
+    async def play(peer: Peer) -> None:
+        await peer.left()
+
+    dialer = dial.Dialer(asyncio.get_running_loop(), {})
+    async with RawUpstream(play) as upstream:
+        with pytest.raises(LookupError):
+            await dialer.dial(parse(upstream.url), make, proxy=None, ca_file=None, seconds=5)
+        await upstream.over()
 
 
 @pytest.mark.usefixtures("tls")
@@ -222,9 +232,9 @@ async def test_a_handshake_that_never_ends_is_a_connection_not_made_in_time(tran
         url = upstream.url.replace("http", "https")
 
         assert (
-            Break.CONNECT_TIMEOUT is (await _broken(transport, an_endpoint(url, timeouts=Timeouts(connect=0.05)))).kind
+            Break.CONNECT_TIMEOUT is (await _broken(transport, an_endpoint(url, timeouts=Timeouts(connect=0.3)))).kind
         )
-        await upstream.peers[0].over.wait()
+        await upstream.over()
 
 
 @pytest.mark.parametrize("content", [None, "not a certificate"])

@@ -129,6 +129,13 @@ async def test_beyond_the_high_water_mark_the_upstream_waits_until_all_is_taken(
     assert not line.wire.is_paused
 
 
+async def test_what_a_sink_has_taken_does_not_wait_any_more() -> None:
+    line = BareLine().say(_STREAM, _chunk(bytes(HIGH_WATER)))
+    await line.exchange.pump(_Taker(1))
+
+    assert [False, True] == [line.say(_chunk(piece)).wire.is_paused for piece in (bytes(HIGH_WATER), b"!")]
+
+
 async def test_an_upstream_that_has_to_wait_is_not_idle() -> None:
     line = BareLine(timeouts=Timeouts(idle=5)).say(_STREAM, _chunk(bytes(HIGH_WATER + 1)))
     line.exchange.flow()

@@ -48,7 +48,7 @@ def demo(script: str, lists: bool, *, port: int | None, log_format: Literal["tex
     sockets = listen(settings.host, port, command="satisfice demo")
     log = JSONLog(sys.stdout.buffer) if log_format == "json" else TextLog(is_verbose=True)
     try:
-        return run(_serve(played, settings, sockets, log=log))
+        return run(_serve(played, settings, sockets=sockets, log=log))
     finally:
         log.close()
 
@@ -61,7 +61,7 @@ def play(script: str) -> Scenario:
         raise Misconfigured(error.message, hint=error.hint) from error
 
 
-async def _serve(played: Scenario, settings: ServerConfig, sockets: list[socket.socket], *, log: Log) -> int:
+async def _serve(played: Scenario, settings: ServerConfig, *, sockets: list[socket.socket], log: Log) -> int:
     clock = SystemClock()
     gateway = scripted_gateway(played, ScriptedTransport(played, clock), clock=clock)
     url = url_of(sockets, settings.host)

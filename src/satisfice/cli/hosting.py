@@ -22,7 +22,7 @@ from satisfice.engine.gateway import Gateway
 from satisfice.server.app import App
 from satisfice.server.protocol import CallerProtocol
 
-__all__ = ["Host", "host", "run"]
+__all__ = ["Host", "host", "run", "spare_the_collector"]
 
 
 def run(main: Coroutine[Any, Any, int]) -> int:
@@ -72,6 +72,16 @@ async def host(
             await server.serve(sockets)
             other.cancel()
         log.tell(Stopped(time_ms=clock.unix_ms(), cut_calls=server.cut_calls))
+
+
+def spare_the_collector() -> None:
+    """What has been made so far lives as long as the process: to look at it again and again would only cost time.
+
+    Calls make few cycles, so a collection may wait until there is something to find.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 50, 50)
 
 
 class Host(uvicorn.Server):
@@ -124,7 +134,7 @@ class Host(uvicorn.Server):
         """Take calls, and say so."""
         self._loop = asyncio.get_running_loop()
         await super().startup(sockets)
-        _spare_the_collector()
+        spare_the_collector()
         self._on_ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -162,13 +172,3 @@ class Host(uvicorn.Server):
 
 _KEEP_ALIVE: Final = 75
 _LAST_WORDS: Final = 1.0
-
-
-def _spare_the_collector() -> None:
-    """What has been made so far lives as long as the process: to look at it again and again would only cost time.
-
-    Calls make few cycles, so a collection may wait until there is something to find.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 50, 50)

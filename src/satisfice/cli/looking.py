@@ -16,7 +16,7 @@ from satisfice.engine.gateway import Gateway
 __all__ = ["look", "watch"]
 
 
-async def look(gateway: Gateway, made: Plan, log: Log) -> None:
+async def look(gateway: Gateway, made: Plan, *, log: Log) -> None:
     """Tell each provider's first answer, then sum up.
 
     The sum waits for nobody longer than a few seconds; those that are still silent by then are named in it.
@@ -31,10 +31,10 @@ async def look(gateway: Gateway, made: Plan, log: Log) -> None:
     except TimeoutError:
         pass
     _tell(gateway, made, log=log, told=told)
-    log.tell(_sum(gateway, made, told))
+    log.tell(_sum(gateway, made, told=told))
 
 
-async def watch(gateway: Gateway, made: Plan, log: Log) -> None:
+async def watch(gateway: Gateway, made: Plan, *, log: Log) -> None:
     """Tell what changes after that, until cancelled."""
     told = {event.provider: event.failure for event in _news(gateway, made)}
     while True:
@@ -47,7 +47,7 @@ _WHILE: Final = 5.0
 _PATIENCE: Final = 3.0
 
 
-def _sum(gateway: Gateway, made: Plan, told: Mapping[str, str | None]) -> Looked:
+def _sum(gateway: Gateway, made: Plan, *, told: Mapping[str, str | None]) -> Looked:
     catalog = gateway.catalog
     absent = [made.where[each.name] for each in made.maybe if each.name not in told]
     return Looked(
@@ -73,13 +73,13 @@ def _news(gateway: Gateway, made: Plan) -> Iterator[Provider]:
     models = Counter(offer.provider for offer in gateway.catalog.offers)
     for provider in made.config.providers:
         if not provider.list_models or provider.name in refresher.found or provider.name in refresher.failures:
-            yield _event(gateway, made, provider, models[provider.name])
+            yield _event(gateway, made, provider=provider, models=models[provider.name])
     for provider in made.maybe:
         if provider.name in refresher.found:
-            yield _event(gateway, made, provider, models[provider.name])
+            yield _event(gateway, made, provider=provider, models=models[provider.name])
 
 
-def _event(gateway: Gateway, made: Plan, provider: ProviderConfig, models: int) -> Provider:
+def _event(gateway: Gateway, made: Plan, *, provider: ProviderConfig, models: int) -> Provider:
     return Provider(
         time_ms=gateway.clock.unix_ms(),
         provider=provider.name,

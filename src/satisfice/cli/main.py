@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from importlib import import_module
 from typing import Final, NamedTuple
@@ -26,7 +26,7 @@ class Entry(NamedTuple):
     summary: str
 
 
-COMMANDS: Final = {
+COMMANDS: Final[Mapping[str, Entry]] = {
     "demo": Entry("Run", "demo", "Serve a market of scripted providers: no keys, no money, no network."),
     "serve": Entry("Run", "serve", "Serve the API to your programs."),
     "init": Entry("Configuration", "setup", "Write a configuration for the keys and model servers found here."),
@@ -42,7 +42,7 @@ COMMANDS: Final = {
 
 def main() -> None:
     """The command `satisfice`."""
-    sys.excepthook = render.unexpected
+    sys.excepthook = lambda _kind, error, _trace: render.unexpected(error)
     sys.exit(run(sys.argv[1:]))
 
 

@@ -60,10 +60,10 @@ def offers(
     found = market(config_file, from_demo=from_demo)
     chosen: Iterable[Offer] = found.catalog.offers
     if model is not None:
-        _check("model", model, found.catalog.models)
+        _check(model, found.catalog.models, kind="model")
         chosen = found.catalog.find(model)
     if provider is not None:
-        _check("provider", provider, sorted({offer.provider for offer in found.catalog.offers}))
+        _check(provider, sorted({offer.provider for offer in found.catalog.offers}), kind="provider")
         chosen = [offer for offer in chosen if offer.provider == provider]
     chosen = sorted(chosen, key=lambda offer: (offer.model, _usual_cost(offer)))
     if not chosen:
@@ -125,7 +125,7 @@ def _usual_cost(offer: Offer) -> tuple[bool, int]:
     return offer.price is None, 0 if offer.price is None else estimate(_USUAL, offer.price)
 
 
-def _check(kind: str, name: str, known: Sequence[str]) -> None:
+def _check(name: str, known: Sequence[str], *, kind: str) -> None:
     if name in known:
         return
     near = near_misses(name, known)

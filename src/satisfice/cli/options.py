@@ -20,7 +20,6 @@ __all__ = [
     "model",
     "no_color",
     "provider",
-    "read_no_color",
     "verbose",
 ]
 
@@ -35,13 +34,17 @@ def examples(*commands: str) -> str:
 def no_color(command: _Command) -> _Command:
     """`--no-color`, after any command as well as before it."""
     return click.option(
-        "--no-color", is_flag=True, expose_value=False, callback=read_no_color, help="No colour; as NO_COLOR=1."
+        "--no-color",
+        is_flag=True,
+        expose_value=False,
+        callback=lambda context, _, is_wanted: _obey(context, is_wanted=is_wanted),
+        help="No colour; as NO_COLOR=1.",
     )(command)
 
 
-def read_no_color(context: click.Context, _: click.Parameter, is_plain: bool) -> None:  # noqa: FBT001 - click's callback
-    """Obey the option, or the variable (https://no-color.org)."""
-    if is_plain or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+def _obey(context: click.Context, *, is_wanted: bool) -> None:
+    """The option, or the variable (https://no-color.org)."""
+    if is_wanted or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
         render.plain(context)
 
 

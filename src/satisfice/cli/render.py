@@ -11,7 +11,6 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Sequence
-from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, Final
 
 import click
@@ -132,13 +131,13 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         _plain_table(columns, rows)
 
 
-def unexpected(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Take the place of `sys.excepthook`: a bug of ours in one line, and where it is only for who wants to know."""
+def unexpected(error: BaseException) -> None:
+    """A bug of ours in one line, and where it is only for who wants to know: its message may quote anybody."""
     if os.environ.get("SATISFICE_DEBUG"):
-        sys.__excepthook__(kind, error, trace)
+        sys.__excepthook__(type(error), error, error.__traceback__)
         return
     failure(
-        f"this is a bug of Satisfice: {kind.__name__}",
+        f"this is a bug of Satisfice: {type(error).__name__}",
         "run it again with SATISFICE_DEBUG=1, and report what it prints and what you did",
     )
 

@@ -27,16 +27,17 @@ def sample(made: Plan, catalog: Catalog, *, has_schema: bool) -> str:
 def _providers(made: Plan, catalog: Catalog) -> Iterator[str]:
     for provider in made.config.providers:
         variable = made.where[provider.name]
-        yield _provider(provider, f"The variable {variable} was set; the key stays there.", f'key = "env:{variable}"')
+        about = f"The variable {variable} was set; the key stays there."
+        yield _provider(provider, about=about, line=f'key = "env:{variable}"')
     for provider in made.maybe:
         models = sum(offer.provider == provider.name for offer in catalog.offers)
         if models:
             where = made.where[provider.name]
             about = f"A model server answered at {where}, with {count(models, 'model')}."
-            yield _provider(provider, about, "free = true  # its models cost nothing")
+            yield _provider(provider, about=about, line="free = true  # its models cost nothing")
 
 
-def _provider(provider: ProviderConfig, about: str, line: str) -> str:
+def _provider(provider: ProviderConfig, *, about: str, line: str) -> str:
     return f'[[providers]]\n# {about}\nname = "{provider.name}"\nurl = "{provider.endpoint.url}"\n{line}\n'
 
 

@@ -40,9 +40,9 @@ __all__ = ["serve"]
 @options.no_color
 def serve(
     config_file: Path | None,
+    *,
     address: str | None,
     port: int | None,
-    *,
     log_format: Literal["text", "json"] | None,
     is_verbose: bool,
 ) -> int:
@@ -51,11 +51,11 @@ def serve(
     Without a configuration it takes the keys in the environment and the model servers that run on this machine.
     """
     made = plan(config_file, os.environ)
-    settings = _settings(made, address, port)
+    settings = _settings(made, address=address, port=port)
     sockets = listen(settings.host, settings.port, command="satisfice serve")
     log = JSONLog(sys.stdout.buffer) if _is_for_programs(log_format) else TextLog(is_verbose=is_verbose)
     try:
-        return run(_serve(made, settings, sockets, log=log))
+        return run(_serve(made, settings, sockets=sockets, log=log))
     finally:
         log.close()
 
@@ -67,7 +67,7 @@ def _is_for_programs(log_format: Literal["text", "json"] | None) -> bool:
     return log_format == "json" or (log_format is None and not sys.stderr.isatty())
 
 
-def _settings(made: Plan, address: str | None, port: int | None) -> ServerConfig:
+def _settings(made: Plan, *, address: str | None, port: int | None) -> ServerConfig:
     """Those of the file, with what the command line says instead; refused if anybody could come in."""
     server = made.config.server
     host, port = address or server.host, server.port if port is None else port
@@ -80,7 +80,7 @@ def _settings(made: Plan, address: str | None, port: int | None) -> ServerConfig
     return msgspec.structs.replace(server, host=host, port=port)
 
 
-async def _serve(made: Plan, settings: ServerConfig, sockets: list[socket.socket], *, log: Log) -> int:
+async def _serve(made: Plan, settings: ServerConfig, *, sockets: list[socket.socket], log: Log) -> int:
     made = made.without_port(sockets[0].getsockname()[1])
     clock = SystemClock()
     gateway = gateway_for(made.config, HTTPTransport(clock, os.environ), clock=clock, maybe=made.maybe)
@@ -114,7 +114,7 @@ async def _has_offers(gateway: Gateway, made: Plan) -> bool:
 
 
 async def _host(
-    gateway: Gateway, made: Plan, settings: ServerConfig, *, sockets: list[socket.socket], log: Log
+    gateway: Gateway, made: Plan, *, settings: ServerConfig, sockets: list[socket.socket], log: Log
 ) -> None:
     url = url_of(sockets, settings.host)
     ready = Ready(
@@ -126,8 +126,8 @@ async def _host(
     )
 
     async def beside() -> None:
-        await look(gateway, made, log)
+        await look(gateway, made, log=log)
         log.hint(f"curl {url}/v1/models", "what can be asked for")
-        await watch(gateway, made, log)
+        await watch(gateway, made, log=log)
 
     await host(gateway, settings, sockets=sockets, log=log, ready=ready, beside=beside)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final, assert_never
 
 from satisfice.cli.events import Called, Event, Logged, Looked, Provider, Ready, Stopped, Stopping
@@ -47,7 +47,7 @@ def count(number: int, noun: str) -> str:
 
 
 _DASH: Final = "\N{EN DASH}"
-_MARKS: Final = {
+_MARKS: Final[Mapping[str, str]] = {
     "answered": good("✓"),
     "refused": doubtful(_DASH),
     "failed": bad("✗"),

@@ -11,6 +11,7 @@ all of them under another server, take the way of ASGI.
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Final, cast
 
 from uvicorn.config import Config
@@ -30,6 +31,7 @@ _HEAD_TOO_LARGE: Final = (
     b"content-type: text/plain\r\ncontent-length: 41\r\nconnection: close\r\n\r\n"
     b"The header fields are larger than 64 KiB\n"
 )
+_H2C: Final = re.compile(rb"\r\nupgrade:[ \t]*h2c[ \t]*(?=\r\n|\Z)", re.IGNORECASE)
 _FRAMING: Final = 4
 """Bytes of a header field besides its name and its value."""
 
@@ -64,6 +66,8 @@ class CallerProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Feed the parser; count what it has taken without completing the head, for it would collect for ever."""
         is_head = self._head is not None or not self._is_reading
+        if is_head and b"h2c" in data:
+            data = _without_h2c(data)
         self._most = (self._head or 0) + len(data)
         super().data_received(data)
         if self._head is not None:
@@ -193,3 +197,9 @@ class CallerProtocol(HttpToolsProtocol):
 
 class _HeadTooLarge(Exception):
     """Stops the parser."""
+
+
+def _without_h2c(data: bytes) -> bytes:
+    """A head without the offer to speak HTTP/2, as Java's client makes it: the parser would pass the body over."""
+    head, end, rest = data.partition(b"\r\n\r\n")
+    return _H2C.sub(b"", head) + end + rest

@@ -1,7 +1,9 @@
 """One connection to an upstream: bytes in, the parts of an answer out, one exchange after the other.
 
 A read costs a call of the parser, which appends the pieces of the body to a list
-without a line of Python in between, and one call of the exchange.
+without a line of Python in between, and one call of the exchange. The client and
+the pool use `send`, `close` and `cut`, the exchange `pause`, `resume` and `drop`;
+the rest is for the loop and the parser, which stops at what its callbacks raise.
 """
 
 from __future__ import annotations
@@ -85,8 +87,6 @@ class Connection(asyncio.Protocol):
         self._parser = HttpResponseParser(self)
         self._feed = self._parser.feed_data
 
-    # What the client and the pool call.
-
     def send(self, exchange: Exchange, head: bytes, *, body: bytes) -> None:
         """Send a request; the exchange hears of its answer."""
         self._exchange = exchange
@@ -112,8 +112,6 @@ class Connection(asyncio.Protocol):
         """Close at once, whatever is under way."""
         self._fail(Broken(Break.CUT, "the gateway is stopping"))
 
-    # What the exchange calls.
-
     def pause(self) -> None:
         """Read no more until `resume`."""
         if self._transport is not None:
@@ -133,8 +131,6 @@ class Connection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
             self._transport = None
-
-    # What the loop calls.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """It stands."""
@@ -161,8 +157,6 @@ class Connection(asyncio.Protocol):
         # The parser holds our methods and we hold the parser: a cycle that would wait for the collector.
         del self._parser, self._feed, self.on_body
 
-    # What the parser calls, within `_feed`; what is raised here stops it.
-
     def on_message_begin(self) -> None:
         """The first byte of an answer."""
         if self._is_ended:
@@ -188,8 +182,6 @@ class Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         """The end of an answer, which may be an interim one."""
         self._is_ended = self._is_headed
-
-    # Below, in order of use.
 
     def _read_head(self, data: bytes) -> None:
         room = MAX_HEAD - len(self._raw)

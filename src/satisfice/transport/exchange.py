@@ -1,9 +1,10 @@
 """One request and its answer: holds what has come until somebody wants it, and hands it on in the instant it comes.
 
 It is told by its connection what comes (`begin`, `take`, `finish`, `fail`) and
-by the watch what time it is (`check`); to its user it is an `Answer`. It lets go
-of the connection at the end of the body, so that an answer kept for longer is
-no business of the next request's.
+by the watch what time it is (`check`); the client waits for its head (`news`,
+`is_headed`), and to the user it is an `Answer`. It lets go of the connection at
+the end of the body, so that an answer kept for longer is no business of the next
+request's.
 """
 
 from __future__ import annotations
@@ -90,8 +91,6 @@ class Exchange:
         self.is_stale = False
         """Was it a kept connection, closed before it brought a byte?"""
 
-    # What the user calls.
-
     @property
     def headers(self) -> Headers:
         """The fields of the head, split when asked for the first time."""
@@ -160,8 +159,6 @@ class Exchange:
             self.fail(Broken(Break.CUT, "given up"))
         self._pieces.clear()
 
-    # What the client calls.
-
     async def news(self) -> bool:
         """Wait for the head, a piece, the end or a fault; true when it was the sink refusing more."""
         if self._line is None:
@@ -182,8 +179,6 @@ class Exchange:
         if not self.is_stale:
             self._check_whole()
         return False
-
-    # What the connection and the watch call.
 
     def begin(self, status: int, head: bytes) -> None:
         """The head is here."""
@@ -241,8 +236,6 @@ class Exchange:
             self._expire(Break.TOTAL_TIMEOUT)
         elif self._deadline is not None and now >= self._deadline:
             self._expire(Break.IDLE_TIMEOUT if self._is_flowing else Break.FIRST_BYTE_TIMEOUT)
-
-    # Below, in order of use.
 
     def _is_handed_on(self, sink: Sink) -> bool:
         """Has the sink taken all that was waiting? A function of its own, lest `pump` hold on to the last piece."""

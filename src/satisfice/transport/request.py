@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
 __all__ = ["RequestHead"]
 
-_MAX_KEPT: Final = 64
 _OWN: Final = frozenset(
     {
         b"accept-encoding",
@@ -43,7 +42,7 @@ class RequestHead:
         self._authority = authority
         self._base = base
         self._key = key
-        self._kept: dict[tuple[str, str, bool], bytes] = {}
+        self._kept: dict[tuple[str, str, bool], bytes] = {}  # by method, path (we have a few) and if there is a body
 
     def write(self, sending: Sending) -> bytes:
         """The whole head with the empty line after it; `Broken(MALFORMED)` if a part of it would break a line."""
@@ -69,10 +68,7 @@ class RequestHead:
         line = f"{method} {self._base}{path} HTTP/1.1".encode()
         if line.count(b" ") != 2 or not line.isascii() or not line.decode().isprintable():
             raise Broken(Break.MALFORMED, "a path with a space or a control character in it")
-        head = line + b"\r\n" + _lines([(name, value.encode()) for name, value in fields])
-        if len(self._kept) >= _MAX_KEPT:
-            self._kept.clear()
-        return head
+        return line + b"\r\n" + _lines([(name, value.encode()) for name, value in fields])
 
 
 def _lines(fields: Headers) -> bytes:
