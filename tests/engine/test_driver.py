@@ -163,6 +163,20 @@ async def test_a_slow_offer_is_hedged_and_loses(clock: ManualClock) -> None:
     assert stage.seen.is_complete
 
 
+async def test_the_loser_of_a_race_is_stopped_at_once(clock: ManualClock) -> None:
+    """The winner's stream may go on for minutes, and so would the bill of the other."""
+    winner = Script().wait(0.5).then(*a_stream().wait(60.0).done().steps)
+    stage = Stage(
+        {"acme": Script().wait(30.0).then(*STREAM.steps), "bell": winner}, clock, pacing=a_pace(hedge_after=1.0)
+    )
+    endings: list[Ending] = []
+    asyncio.get_running_loop().call_later(5.0, lambda: endings.extend(stage.endings))
+
+    await stage.ask(stream=True)
+
+    assert [Ending.ABORTED, Ending.OPEN] == endings
+
+
 async def test_a_slow_offer_that_is_hedged_may_win(clock: ManualClock) -> None:
     stage = Stage({"acme": _SLOW, "bell": _SLOW}, clock, pacing=a_pace(hedge_after=1.0))
     begun = clock.now()
@@ -281,6 +295,20 @@ async def test_a_caller_who_leaves_stops_the_upstream(
         stage.seen.provider,
         stage.seen.error,
     )
+
+
+async def test_that_a_caller_left_is_no_cancellation_to_those_around(clock: ManualClock) -> None:
+    """Else a timeout around the call, or the server's own task, would take itself for cancelled."""
+    stage = Stage({"acme": Script().stall()}, clock)
+    caller = Caller()
+    caller.gone.set()
+
+    async with asyncio.timeout(60.0):
+        await stage.ask(caller)
+    task = asyncio.current_task()
+
+    assert task is not None
+    assert 0 == task.cancelling()
 
 
 async def test_a_caller_who_leaves_a_race_stops_both(clock: ManualClock) -> None:

@@ -26,9 +26,10 @@ async def test_a_call_that_lasts_is_watched_before_half_a_second_is_over(clock: 
     assert stage.seen.has_left
 
 
-async def test_a_short_call_is_never_watched(clock: ManualClock) -> None:
+@pytest.mark.parametrize("seconds", [0.0, 0.1, 0.3], ids=["at once", "before the first tick", "before the second"])
+async def test_a_short_call_is_never_watched(seconds: float, clock: ManualClock) -> None:
     """A task for each call would cost more than all else in a short one."""
-    stage = Stage({"acme": Script().wait(0.19).then(*WHOLE.steps)}, clock)
+    stage = Stage({"acme": Script().wait(seconds).then(*WHOLE.steps)}, clock)
     caller = _Watched()
 
     await stage.ask(caller)
@@ -86,6 +87,19 @@ async def test_to_stop_takes_the_timer_away(clock: ManualClock) -> None:
     await stage.gateway.stop()
 
     assert 0 == loop.timers
+
+
+async def test_a_call_that_begins_after_the_stop_is_watched_as_well(clock: ManualClock) -> None:
+    """The server may take one more request while it is stopping."""
+    stage = Stage({"acme": [WHOLE, a_stream().stall()]}, clock)
+    caller = Caller()
+    await stage.ask()
+    await stage.gateway.stop()
+
+    caller.gone.set()
+    await stage.ask(caller, stream=True)
+
+    assert stage.seen.has_left
 
 
 class _Watched(Caller):

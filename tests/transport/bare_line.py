@@ -110,13 +110,8 @@ class BareLine:
     def ask(self, body: bytes = b"") -> Exchange:
         """Send a request over the line, which has to be free."""
         self.home.withdraw(self.connection)
-        self.exchange = Exchange(
-            self.connection,
-            self.loop,
-            timeouts=self._timeouts,
-            now=self.clock.now(),
-            expires_at=self._expires_at,
-        )
+        self.exchange = Exchange(self.connection, self.loop)
+        self.exchange.start(self._timeouts, now=self.clock.now(), expires_at=self._expires_at)
         self.connection.send(self.exchange, b"GET / HTTP/1.1\r\n\r\n", body=body)
         return self.exchange
 

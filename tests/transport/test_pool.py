@@ -113,4 +113,4 @@ async def test_aclose_waits_until_the_last_has_gone(pond: _Pond) -> None:
         assert not closing.done()
         first.connection_lost(None)
 
-    assert pond.pool.is_empty
+    assert pond.pool.is_done

@@ -35,7 +35,9 @@ def loop() -> Iterator[TimerLoop]:
 
 
 def _exchange(line: _Line, loop: asyncio.AbstractEventLoop) -> Exchange:
-    return Exchange(line, loop, timeouts=Timeouts(first_byte=5), now=0.0, expires_at=9.0)
+    exchange = Exchange(line, loop)
+    exchange.start(Timeouts(first_byte=5), now=0.0, expires_at=9.0)
+    return exchange
 
 
 def test_one_timer_rings_for_all_while_anything_is_under_way_and_then_no_more(loop: TimerLoop) -> None:

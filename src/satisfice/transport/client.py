@@ -56,13 +56,8 @@ class HTTPTransport:
         head = upstream.head.write(sending)
         connection = upstream.pool.take() or await self._dial(upstream, sending.expires_at)
         while True:
-            exchange = Exchange(
-                connection,
-                self._loop,
-                timeouts=endpoint.timeouts,
-                now=self._clock.now(),
-                expires_at=sending.expires_at,
-            )
+            exchange = Exchange(connection, self._loop)
+            exchange.start(endpoint.timeouts, now=self._clock.now(), expires_at=sending.expires_at)
             connection.send(exchange, head, body=sending.body)
             await exchange.news()
             if exchange.is_headed():
@@ -87,7 +82,7 @@ class HTTPTransport:
             upstream.pool.retire()
         upstream = self._upstreams[endpoint.provider] = _Upstream(endpoint, Pool(self._loop))
         # A retired pool stays until its last connection has done its work, so that `aclose` finds it.
-        self._pools = [*(pool for pool in self._pools if not pool.is_empty), upstream.pool]
+        self._pools = [*(pool for pool in self._pools if not pool.is_done), upstream.pool]
         return upstream
 
     async def _dial(self, upstream: _Upstream, expires_at: float) -> Connection:

@@ -32,9 +32,9 @@ class Pool:
         self._is_retired = False
 
     @property
-    def is_empty(self) -> bool:
-        """Is there no connection at all?"""
-        return not self._all
+    def is_done(self) -> bool:
+        """Is it retired, and has its last connection done its work?"""
+        return self._is_retired and not self._all
 
     def take(self) -> Connection | None:
         """One that stands, as far as we know."""
