@@ -118,11 +118,10 @@ async def test_a_body_over_the_limit_that_does_not_say_its_length(gateway: Gatew
         await _goes_on(caller)
 
 
-@pytest.mark.parametrize("size", [70_000, 1_000_000])
 @pytest.mark.parametrize("path", [CHAT, "/health"])
-async def test_a_head_over_its_limit(gateway: Gateway, upstream: Upstream, size: int, path: str) -> None:
+async def test_a_head_over_its_limit(gateway: Gateway, upstream: Upstream, path: str) -> None:
     async with Caller(gateway) as caller:
-        error = await _refused(caller, get(path, f"x-large: {'a' * size}", method="POST"), status=431)
+        error = await _refused(caller, get(path, f"x-large: {'a' * 70_000}", method="POST"), status=431)
 
         assert "head_too_large" == error["code"]
     async with Caller(gateway) as caller:
@@ -134,6 +133,14 @@ async def test_a_head_of_many_fields_over_its_limit(gateway: Gateway, upstream: 
         fields = [f"x-{number}: {'a' * 1_000}" for number in range(70)]
 
         assert "head_too_large" == (await _refused(caller, get("/health", *fields), status=431))["code"]
+    async with Caller(gateway) as caller:
+        await _goes_on(caller)
+
+
+async def test_a_head_without_end_is_cut_off(gateway: Gateway, upstream: Upstream) -> None:
+    async with Caller(gateway) as caller:
+        with pytest.raises(ConnectionError):
+            await caller.send(b"GET /health?", *[b"a" * 0x10000] * 1_000)
     async with Caller(gateway) as caller:
         await _goes_on(caller)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+from collections.abc import Callable
 
 import pytest
 
@@ -99,8 +101,9 @@ async def test_a_request_may_come_byte_by_byte(gateway: Gateway, upstream: Upstr
 
 
 @pytest.mark.parametrize("change", [str.upper, str.title, str.lower])
-async def test_names_of_header_fields_have_no_case(gateway: Gateway, upstream: Upstream, change: object) -> None:
-    assert callable(change)
+async def test_names_of_header_fields_have_no_case(
+    gateway: Gateway, upstream: Upstream, change: Callable[[str], str]
+) -> None:
     head, body = _split(post(_STREAM, "x-trace: 7", "connection: close"))
     line, *fields = head.decode().split("\r\n")[:-2]
     named = [f"{change(name)}: {value}" for name, _, value in (field.partition(": ") for field in fields)]
@@ -180,13 +183,9 @@ async def test_what_tells_who_the_caller_is_stays_here(gateway: Gateway, upstrea
     await ask(gateway, post(question(), *kept, "x-stainless-os: Linux", "x-trace: 7", "openai-beta: new"))
 
     headers = upstream.asked[0].headers
-    assert {"host", "user-agent", "accept", "content-type", "content-length"} < headers.keys() | {
-        "user-agent",
-        "accept",
-    }
     assert ("7", "new") == (headers["x-trace"], headers["openai-beta"])
     assert not {"authorization", "cookie", "x-forwarded-for", "x-stainless-os"} & headers.keys()
-    assert "me/1" != headers.get("user-agent")
+    assert headers["user-agent"].startswith("satisfice/")
 
 
 async def test_an_offer_to_speak_http_2_is_passed_over(gateway: Gateway, upstream: Upstream) -> None:
@@ -231,6 +230,7 @@ async def test_a_large_body_and_half_of_the_next_head_may_share_a_packet(gateway
         assert [200, 200] == [first.status, (await caller.answer()).status]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells how much memory another process has had")
 async def test_endless_trailers_are_not_collected(gateway: Gateway, upstream: Upstream) -> None:
     """What comes after a chunked body counts as little as a head does."""
     before = gateway.peak_memory

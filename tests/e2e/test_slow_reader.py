@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import sys
 from collections.abc import Callable
+
+import pytest
 
 from tests.e2e.caller import Caller, post, question
 from tests.e2e.gateway import Serve
@@ -15,6 +18,7 @@ _EVENTS = 2_000
 _PATIENCE = 10.0
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells how much memory another process has had")
 async def test_a_caller_who_does_not_read_holds_its_upstream_up_and_then_gets_all(
     serve: Serve, upstream: Upstream
 ) -> None:

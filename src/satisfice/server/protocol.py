@@ -104,6 +104,7 @@ class CallerProtocol(HttpToolsProtocol):
                 self._caller = self._answered = Caller(self, self._satisfice, inference=inference)
                 # To uvicorn it is a request like any other: drained at the end, told when the caller leaves.
                 self.cycle = cast("RequestResponseCycle", self._caller)
+                self.headers = []  # the parser brings trailers as if they were fields of the head
                 return
         url, headers, expect_100_continue = self.url, self.headers, self.expect_100_continue
         super().on_message_begin()
@@ -111,6 +112,7 @@ class CallerProtocol(HttpToolsProtocol):
         self.headers += headers
         self.expect_100_continue = expect_100_continue
         super().on_headers_complete()
+        self.headers = []  # as above
 
     def on_body(self, body: bytes) -> None:
         """A piece of the body."""
