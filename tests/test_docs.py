@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -86,3 +87,19 @@ async def _status(app: App, method: str, *, path: str) -> int:
 
     await app({"type": "http", "method": method, "path": path, "headers": []}, receive, send)
     return int(sent[0]["status"])
+
+
+def test_the_map_has_every_module_with_its_first_line() -> None:
+    source = ROOT / "src" / "satisfice"
+    modules = {
+        ".".join(path.relative_to(source).with_suffix("").parts): _first_line(path)
+        for path in source.rglob("*.py")
+        if not path.stem.startswith("__")
+    }
+    rows = dict(re.findall(r"^\| `([a-z0-9_.]+)` \| (.*) \|$", (DOCS / "design.md").read_text(), re.MULTILINE))
+
+    assert modules == rows
+
+
+def _first_line(path: Path) -> str:
+    return (ast.get_docstring(ast.parse(path.read_text())) or "").partition("\n")[0]
