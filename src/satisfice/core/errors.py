@@ -7,7 +7,8 @@
     │   ├── UnknownModel            404  nobody sells this model
     │   ├── UnknownPath             404  nothing is served here
     │   ├── WrongMethod             405  served here, but not so
-    │   └── TooLarge                413  the body is over the limit
+    │   ├── TooLarge                413  the body is over the limit
+    │   └── HeadTooLarge            431  the head is over the limit
     ├── UpstreamError               every offer was tried and none answered
     │   ├── UpstreamFailed          502  broken, refused, cut
     │   ├── UpstreamBusy            429  all at their limit
@@ -35,6 +36,7 @@ __all__ = [
     "ConfigError",
     "Draining",
     "GatewayError",
+    "HeadTooLarge",
     "Internal",
     "Source",
     "TooLarge",
@@ -140,6 +142,14 @@ class TooLarge(CallerError):
     code = "body_too_large"
     status = 413
     hint = "Send less, or raise `max_body_mib` under [server]."
+
+
+class HeadTooLarge(CallerError):
+    """Request line and header fields are over the limit."""
+
+    code = "head_too_large"
+    status = 431
+    hint = "Send fewer or shorter header fields."
 
 
 class UpstreamError(GatewayError):

@@ -81,6 +81,10 @@ class App:
         """The short way of a request whose body is here; None: it was over the limit."""
         await self._guard(inference.answer(headers, body=body, downstream=downstream), downstream)
 
+    def refuse(self, error: GatewayError, downstream: Downstream) -> None:
+        """Tell whoever sent what can't be served what is wrong with it."""
+        self._tell(error, downstream, request_id=new_id("req", self._gateway.clock))
+
     async def _serve(self, scope: Scope, downstream: ASGIDownstream) -> None:
         route = self._route(scope["path"])
         if scope["method"] not in route.methods:
@@ -107,7 +111,7 @@ class App:
         try:
             await work
         except GatewayError as error:
-            self._tell(error, downstream, request_id=new_id("req", self._gateway.clock))
+            self.refuse(error, downstream)
         except Exception as bug:
             request_id = new_id("req", self._gateway.clock)
             _log.error("%s: a bug of ours", request_id, exc_info=bug)
@@ -118,7 +122,7 @@ class App:
             return
         await downstream.drain()
 
-    def _tell(self, error: GatewayError, downstream: Started, *, request_id: str) -> None:
+    def _tell(self, error: GatewayError, downstream: Downstream, *, request_id: str) -> None:
         match error:
             case BadKey():
                 beside: Headers = _CHALLENGE  # RFC 9110 section 15.5.2

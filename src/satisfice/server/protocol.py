@@ -15,9 +15,11 @@ import re
 from typing import Final, cast
 
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
+from satisfice.core.errors import BadRequest, GatewayError, HeadTooLarge
+from satisfice.ports import Headers
 from satisfice.server.app import App
 from satisfice.server.caller import Caller
 
@@ -26,11 +28,6 @@ __all__ = ["MAX_HEAD", "CallerProtocol"]
 MAX_HEAD: Final = 64 << 10
 """Bytes of request line and header fields together."""
 
-_HEAD_TOO_LARGE: Final = (
-    b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
-    b"content-type: text/plain\r\ncontent-length: 41\r\nconnection: close\r\n\r\n"
-    b"The header fields are larger than 64 KiB\n"
-)
 _H2C: Final = re.compile(rb"\r\nupgrade:[ \t]*h2c[ \t]*(?=\r\n|\Z)", re.IGNORECASE)
 _FRAMING: Final = 4
 """Bytes of a header field besides its name and its value."""
@@ -45,6 +42,10 @@ class CallerProtocol(HttpToolsProtocol):
     """Bytes of the head that has begun and is not whole; None: there is none."""
     _most = 0
     """Bytes that a head which ends in this read can have."""
+    _barren = 0
+    """Bytes since the last of the body, or since the head: what frames chunks, and trailers."""
+    _is_barren = True
+    """This read has brought nothing of the body."""
     _caller: Caller | None = None
     """The request that is being read, if it is on the short way."""
     _answered: Caller | None = None
@@ -69,12 +70,17 @@ class CallerProtocol(HttpToolsProtocol):
         if is_head and b"h2c" in data:
             data = _without_h2c(data)
         self._most = (self._head or 0) + len(data)
+        self._is_barren = True
         super().data_received(data)
         if self._head is not None:
             # A read that began within a request has its rest in it, too: rather too little is counted than too much.
             self._head = self._most if is_head else 0
             if self._head > MAX_HEAD:
-                self._refuse_head()
+                self._refuse(_head_too_large())
+        elif self._is_reading:
+            self._barren = self._barren + len(data) if self._is_barren else 0
+            if self._barren > MAX_HEAD:
+                self._refuse(BadRequest("There is more around the chunks of the body than in them."))
 
     def on_message_begin(self) -> None:
         """A head begins; uvicorn's scope is made when it is sure to be needed."""
@@ -88,9 +94,10 @@ class CallerProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """The head is whole: choose the way."""
         self._head = None
+        self._barren = 0
         if self._most > MAX_HEAD and self._head_size() > MAX_HEAD:
-            self._refuse_head()
-            raise _HeadTooLarge
+            self._refuse(_head_too_large())
+            raise _Stop
         before = self._last_cycle
         parser = self.parser
         if (
@@ -116,6 +123,7 @@ class CallerProtocol(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         """A piece of the body."""
+        self._is_barren = False
         if self._caller is None:
             super().on_body(body)
         else:
@@ -156,11 +164,8 @@ class CallerProtocol(HttpToolsProtocol):
             super().timeout_keep_alive_handler()
 
     def send_400_response(self, msg: str) -> None:
-        """Say that this is no HTTP, but not into the middle of an answer."""
-        if self._is_amid_answer():
-            self.transport.close()
-        elif not self.transport.is_closing():
-            super().send_400_response(msg)
+        """Say that this is no HTTP."""
+        self._refuse(BadRequest(msg, hint="Speak HTTP/1.1."))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The caller has gone, or we closed."""
@@ -187,9 +192,12 @@ class CallerProtocol(HttpToolsProtocol):
     def _head_size(self) -> int:
         return len(self.url) + sum(len(name) + len(value) + _FRAMING for name, value in self.headers)
 
-    def _refuse_head(self) -> None:
+    def _refuse(self, error: GatewayError) -> None:
+        """Say what is wrong, but not into the middle of an answer; and close, for nobody knows where to read on."""
+        if self.transport.is_closing():
+            return
         if not self._is_amid_answer():
-            self.transport.write(_HEAD_TOO_LARGE)
+            self._satisfice.refuse(error, _LastWord(self))
         self.transport.close()
 
     def _is_amid_answer(self) -> bool:
@@ -197,8 +205,39 @@ class CallerProtocol(HttpToolsProtocol):
         return bool(self.pipeline) or (cycle is not None and cycle.response_started and not cycle.response_complete)
 
 
-class _HeadTooLarge(Exception):
+class _Stop(Exception):
     """Stops the parser."""
+
+
+class _LastWord:
+    """Fills the port `Downstream` for what is no request: what it says is the last on its connection."""
+
+    def __init__(self, protocol: CallerProtocol) -> None:
+        self._protocol = protocol
+
+    def start(self, status: int, headers: Headers) -> None:
+        """Send the head."""
+        fields = (*self._protocol.server_state.default_headers, *headers, (b"connection", b"close"))
+        self.write(b"".join((STATUS_LINE[status], *(b"%b: %b\r\n" % field for field in fields), b"\r\n")))
+
+    def write(self, data: bytes) -> bool:
+        """Hand bytes on at once."""
+        self._protocol.transport.write(data)
+        return True
+
+    def end(self, data: bytes = b"") -> None:
+        """The last bytes; whoever began this closes the connection."""
+        self.write(data)
+
+    async def drain(self) -> None:
+        """It is little: nobody waits for it."""
+
+    async def left(self) -> None:
+        """Nobody asks."""
+
+
+def _head_too_large() -> HeadTooLarge:
+    return HeadTooLarge(f"The request's head is larger than {MAX_HEAD >> 10} KiB.")
 
 
 def _without_h2c(data: bytes) -> bytes:
