@@ -14,13 +14,18 @@ _DRAWN = re.compile(r"^    (?P<indent>[│ ]*)[├└]── (?P<name>\w+)(?: +(
 
 
 def _all_kinds(kind: type[GatewayError] = GatewayError) -> Iterator[type[GatewayError]]:
-    for child in kind.__subclasses__():
+    for child in _children(kind):
         yield child
         yield from _all_kinds(child)
 
 
+def _children(kind: type[GatewayError]) -> list[type[GatewayError]]:
+    """Those of the tree itself: a module above may have one of its own that adds a field."""
+    return [child for child in kind.__subclasses__() if child.__module__ == errors.__name__]
+
+
 def _leaves() -> list[type[GatewayError]]:
-    return [kind for kind in _all_kinds() if not kind.__subclasses__()]
+    return [kind for kind in _all_kinds() if not _children(kind)]
 
 
 def _drawn() -> Iterator[tuple[str, str, int | None]]:
