@@ -50,6 +50,7 @@ def test_a_manual_clock_s_chance_repeats_itself_with_its_seed() -> None:
     clock, twin, other = ManualClock(seed=1), ManualClock(seed=1), ManualClock(seed=2)
     first = (clock.chance(), clock.bits(64))
 
+    assert 0.0 <= first[0] < 1.0
     assert first == (twin.chance(), twin.bits(64))
     assert first != (other.chance(), other.bits(64))
 

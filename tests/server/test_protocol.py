@@ -177,6 +177,45 @@ async def test_a_head_without_end_is_refused() -> None:
     assert wire.is_closed
 
 
+@pytest.mark.parametrize("headers", [[], WAITING], ids=["short", "ASGI"])
+@pytest.mark.parametrize("endless", [b"x: y\r\n" * 200, b"x" * 1_000], ids=["many fields", "one field"])
+async def test_fields_behind_a_body_without_end_are_refused(endless: bytes, headers: list[tuple[str, str]]) -> None:
+    stage = a_virtual_stage()
+    wire = a_wire(stage)
+
+    await wire.feed(request("POST", CHAT, headers=headers, pieces=[a_body()])[:-2], *[endless] * 100)
+
+    assert 400 == wire.replies[-1].status
+    assert wire.is_closed
+    assert [] == stage.tried
+
+
+@pytest.mark.parametrize("headers", [[], WAITING], ids=["short", "ASGI"])
+async def test_a_field_behind_the_body_is_no_field_of_the_head(headers: list[tuple[str, str]]) -> None:
+    """Nobody has looked at it before it comes: neither the limits nor the token."""
+    stage = a_virtual_stage()
+    wire = a_wire(stage)
+    fields = [("x-before", "1"), *headers]
+
+    await wire.feed(request("POST", CHAT, headers=fields, pieces=[a_body()])[:-2] + b"x-behind: 1\r\n\r\n")
+
+    assert 200 == wire.replies[-1].status
+    assert [(b"x-before", b"1")] == stage.transport.sent[0].sending.headers
+
+
+async def test_a_body_in_tiny_chunks_is_read() -> None:
+    """There may be more framing than body in it, but some of it is body."""
+    stage = a_virtual_stage()
+    body = a_body(prompt="x" * 20_000)
+    wire = a_wire(stage)
+    data = request("POST", CHAT, pieces=[body[start : start + 1] for start in range(len(body))])
+
+    await wire.feed(*(data[start : start + 4_096] for start in range(0, len(data), 4_096)))
+
+    assert [200] == [reply.status for reply in wire.replies]
+    assert body == stage.transport.sent[0].sending.body
+
+
 async def test_a_large_body_is_no_part_of_the_head_behind_it() -> None:
     """The end of one request and the beginning of the next may come in one read."""
     large = request("POST", CHAT, body=a_body(prompt="x" * 200_000))

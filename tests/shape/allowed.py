@@ -11,7 +11,7 @@ ALLOWED: Mapping[str, Mapping[str, str]] = {
         "src/satisfice/engine/gateway.py::Gateway._drive": "the wall around one call: a bug is logged with its id",
         "src/satisfice/engine/refresher.py::Refresher._ask": "a background loop: a bug in one source stops no other",
         "src/satisfice/server/app.py::App._guard": "the outer wall: a bug is logged and the server goes on",
-        "src/satisfice/transport/exchange.py::Exchange.take": "what a sink raises belongs to who pumps, not to the loop",
+        "src/satisfice/transport/exchange.py::Exchange.take": "what a sink raises is for who pumps, not for the loop",
     },
     "wrong_all": {
         "src/satisfice/__main__.py": "run, never imported",

@@ -66,11 +66,12 @@ def test_a_body_is_refused_exactly_when_it_is_too_deep(value: str, wraps: int) -
 @pytest.mark.parametrize("levels", [MAX_DEPTH, MAX_DEPTH + 1])
 @pytest.mark.parametrize("text", ["", "\\n", "\\\\", '\\"', "]]]]", "[[[[", "{}", '\\\\\\"', "\\n\\\\", "\\u005d"])
 @pytest.mark.parametrize("opened", ["[", '{"b":'])
-def test_depth_is_counted_outside_of_texts_only(levels: int, text: str, opened: str) -> None:
-    """However the texts end, and with so many brackets that the quick check doesn't answer."""
+@pytest.mark.parametrize("beside", [0, 99])
+def test_depth_is_counted_outside_of_texts_only(levels: int, text: str, opened: str, beside: int) -> None:
+    """However the texts end, and whether there are few brackets, which proves it quickly, or many."""
     closed = "]" if opened == "[" else "}"
     nest = opened * (levels - 1) + "0" + closed * (levels - 1)
-    raw = '{"x":"%s","y":[%s],"a":%s,"z":"%s"}' % (text, ",".join(["[]"] * 99), nest, text)  # noqa: UP031 - braces
+    raw = f'{{"x":"{text}","a":{nest},"z":"{text}","w":[{",".join(["[]"] * beside)}]}}'
 
     assert (levels <= MAX_DEPTH) is _is_accepted(raw.encode())
 

@@ -17,7 +17,7 @@ from satisfice.wire.openai_chat import OpenAIChat
 from satisfice.wire.sse import MAX_EVENT
 from tests.build import a_price, a_request, a_usage
 from tests.wire.corpus import Case, cases, said, shown
-from tests.wire.pieces import cut
+from tests.wire.pieces import cut, ways_to_cut
 
 _PRICE = a_price()
 _STREAMS = cases("streams")
@@ -61,11 +61,21 @@ def test_callers_get_what_is_theirs(case: Case, asks: str) -> None:
         assert b"" == seen.out
 
 
-@given(st.data(), st.sampled_from(_STREAMS), st.booleans())
-def test_any_chunking_gives_callers_the_same(data: st.DataObject, case: Case, wants_usage: bool) -> None:  # noqa: FBT001 - drawn
+@pytest.mark.parametrize("case", _STREAMS, ids=shown)
+@pytest.mark.parametrize("asks", ["asked", "unasked"])
+def test_the_pieces_in_which_a_stream_comes_make_no_difference(case: Case, asks: str) -> None:
+    seen = _watch([case.given], wants_usage=asks == "asked")
+
+    for pieces in ways_to_cut(case.given):
+        assert seen == _watch(pieces, wants_usage=asks == "asked")
+
+
+@given(st.data(), st.sampled_from(_STREAMS))
+def test_any_chunking_gives_callers_the_same(data: st.DataObject, case: Case) -> None:
     pieces = data.draw(cut(case.given))
 
-    assert _watch([case.given], wants_usage=wants_usage) == _watch(pieces, wants_usage=wants_usage)
+    assert _watch([case.given]) == _watch(pieces)
+    assert _watch([case.given], wants_usage=True) == _watch(pieces, wants_usage=True)
 
 
 @pytest.mark.parametrize("case", _STREAMS, ids=shown)
@@ -198,6 +208,22 @@ def test_the_finish_reason_is_seen_among_many_events_that_passed_in_one_piece() 
 
 def test_a_finish_reason_with_the_usage_behind_it_needs_no_terminator() -> None:
     assert "complete" == _watch([_ROLE + _HELLO, _STOP, _USAGE, _COMMENT]).end
+
+
+def test_a_finish_reason_counts_though_other_events_follow_it() -> None:
+    """Azure's filters say last what they think of the text."""
+    filtered = b'data: {"id":"","choices":[{"index":0,"finish_reason":null,"content_filter_results":{}}]}\n\n'
+
+    assert "complete" == _watch([_HELLO, _STOP, filtered]).end
+
+
+def test_an_event_without_its_blank_line_is_completed_only_while_the_answer_flows() -> None:
+    early, late = _observer(), _observer()
+    early.feed(_ROLE + _HELLO[:-1])
+    late.feed(_HELLO + _DONE + _HELLO[:-1])
+
+    assert b"" == early.finish().rest
+    assert b"" == late.finish().rest
 
 
 def test_a_usage_event_keeps_its_type() -> None:
