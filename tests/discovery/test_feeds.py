@@ -39,7 +39,7 @@ class _Lists:
     async def open(self, endpoint: Endpoint, sending: Sending) -> Answer:
         self.asked.append(sending)
         # A scripted provider has a list of models of its own; the script is what it does with a POST.
-        return await self._played.open(endpoint, sending._replace(method="POST"))
+        return await self._played.open(endpoint, msgspec.structs.replace(sending, method="POST"))
 
     async def aclose(self) -> None:
         await self._played.aclose()

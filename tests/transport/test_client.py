@@ -7,6 +7,7 @@ import gc
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TypeVar
 
+import msgspec
 import pytest
 
 from satisfice.core.clock import ManualClock
@@ -407,7 +408,7 @@ async def test_a_timeout_is_never_retried(transport: HTTPTransport, clock: Manua
 
 async def test_no_time_left_means_no_connection(transport: HTTPTransport, clock: ManualClock) -> None:
     async with RawUpstream(answering(OK)) as upstream:
-        opening = transport.open(an_endpoint(upstream), SENDING._replace(expires_at=clock.now()))
+        opening = transport.open(an_endpoint(upstream), msgspec.structs.replace(SENDING, expires_at=clock.now()))
 
         assert Break.TOTAL_TIMEOUT is await _broken(opening)
 

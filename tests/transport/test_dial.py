@@ -9,6 +9,7 @@ import ssl
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 import trustme
 from aiohappyeyeballs import AddrInfoType
@@ -97,7 +98,7 @@ async def test_an_address_that_does_not_answer_takes_its_time_and_no_more(transp
 
 async def test_the_whole_call_may_end_before_the_connection_stands(transport: HTTPTransport) -> None:
     with _black_hole() as port:
-        sending = SENDING._replace(expires_at=ManualClock().now() + 0.05)
+        sending = msgspec.structs.replace(SENDING, expires_at=ManualClock().now() + 0.05)
         with pytest.raises(Broken) as caught:
             await transport.open(an_endpoint(f"http://127.0.0.1:{port}"), sending)
 
@@ -188,7 +189,7 @@ async def test_bodies_of_any_size_pass_through_tls(
     body = bytes(range(256)) * (size // 256) or b"x"
     async with RawUpstream(play, tls=_server(authority)) as upstream:
         endpoint = an_endpoint(upstream, ca_file=ca_file)
-        answer = await transport.open(endpoint, SENDING._replace(body=body))
+        answer = await transport.open(endpoint, msgspec.structs.replace(SENDING, body=body))
 
         assert body == await answer.read(size)
 

@@ -44,7 +44,7 @@ class _Play:
         return self.clock.now() - self._start
 
     async def open(self, *, expires_in: float = 1_000) -> ScriptedAnswer:
-        sending = _WHOLE._replace(expires_at=self.clock.now() + expires_in)
+        sending = msgspec.structs.replace(_WHOLE, expires_at=self.clock.now() + expires_in)
         return await self.transport.open(_ENDPOINT, sending)
 
     @property

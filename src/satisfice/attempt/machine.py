@@ -17,7 +17,9 @@ budget, and none is begun that could not end in time.
 
 from __future__ import annotations
 
-from typing import NamedTuple, assert_never
+from typing import assert_never
+
+import msgspec
 
 from satisfice.attempt.outcome import Fault, Outcome
 from satisfice.attempt.pacing import Pacing
@@ -40,66 +42,66 @@ __all__ = [
 ]
 
 
-class Open(NamedTuple):
+class Open(msgspec.Struct, frozen=True, gc=False):
     """Command: start an attempt at the offer of this rank."""
 
     attempt: int
     rank: int
 
 
-class Wake(NamedTuple):
+class Wake(msgspec.Struct, frozen=True, gc=False):
     """Command: tell `Woke` at this time; replaces an earlier wish."""
 
     at: float
 
 
-class Commit(NamedTuple):
+class Commit(msgspec.Struct, frozen=True, gc=False):
     """Command: relay this attempt downstream; no retry after this."""
 
     attempt: int
 
 
-class Cancel(NamedTuple):
+class Cancel(msgspec.Struct, frozen=True, gc=False):
     """Command: drop this attempt."""
 
     attempt: int
 
 
-class Fail(NamedTuple):
+class Fail(msgspec.Struct, frozen=True, gc=False):
     """Command: the call is over; tell the caller that it failed. The last of `failures` is what decided."""
 
 
-class Finish(NamedTuple):
+class Finish(msgspec.Struct, frozen=True, gc=False):
     """Command: the call is over; None: before anything was committed, because the caller left."""
 
     attempt: int | None
     is_complete: bool
 
 
-class Answered(NamedTuple):
+class Answered(msgspec.Struct, frozen=True, gc=False):
     """Event: this attempt has its first real output (unstreamed: its whole answer)."""
 
     attempt: int
 
 
-class Broke(NamedTuple):
+class Broke(msgspec.Struct, frozen=True, gc=False):
     """Event: this attempt failed."""
 
     attempt: int
     outcome: Outcome
 
 
-class Ended(NamedTuple):
+class Ended(msgspec.Struct, frozen=True, gc=False):
     """Event: the committed attempt has been relayed to its end."""
 
     attempt: int
 
 
-class Woke(NamedTuple):
+class Woke(msgspec.Struct, frozen=True, gc=False):
     """Event: the time of the last `Wake` is here."""
 
 
-class DownstreamLeft(NamedTuple):
+class DownstreamLeft(msgspec.Struct, frozen=True, gc=False):
     """Event: the caller has gone."""
 
 
@@ -200,8 +202,8 @@ class Call:
         return cancels
 
     def _lost(self, news: Broke, now: float) -> tuple[Command, ...]:
-        attempt, outcome = news
-        rank = self._open.pop(attempt, None)
+        outcome = news.outcome
+        rank = self._open.pop(news.attempt, None)
         if rank is None:
             return ()
         self.failures.append((rank, outcome))

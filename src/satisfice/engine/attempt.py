@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
+import msgspec
+
 from satisfice.attempt.outcome import Fault, Outcome, broken, classify
 from satisfice.attempt.pacing import Pacing
 from satisfice.catalog.offers import Offer
@@ -35,7 +37,7 @@ class World(NamedTuple):
     """The longest total timeout of any provider, in seconds."""
 
 
-class Job(NamedTuple):
+class Job(msgspec.Struct, frozen=True, gc=False):
     """What one call is about."""
 
     request_id: str
@@ -49,7 +51,7 @@ class Job(NamedTuple):
     """On the injected clock."""
 
 
-class Held(NamedTuple):
+class Held(msgspec.Struct, frozen=True, gc=False):
     """An attempt that has answered and waits to be committed."""
 
     offer: Offer
@@ -61,7 +63,7 @@ class Held(NamedTuple):
     usage: Usage | None
 
 
-class Relayed(NamedTuple):
+class Relayed(msgspec.Struct, frozen=True, gc=False):
     """An upstream's answer that is handed on as it is, because it is about the caller's own mistake."""
 
     status: int

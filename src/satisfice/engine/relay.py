@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import Final, NamedTuple
+from typing import Final
+
+import msgspec
 
 from satisfice.attempt.outcome import Fault, Outcome, broken
 from satisfice.core.amounts import Msat, Usage
@@ -47,7 +49,7 @@ _PAYMENT_REQUIRED: Final = 402
 _RETRIES: Final = tuple(b"%d" % n for n in range(100))
 
 
-class Account(NamedTuple):
+class Account(msgspec.Struct, frozen=True, gc=False):
     """What a relayed answer came to."""
 
     usage: Usage | None
