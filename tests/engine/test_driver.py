@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from email.utils import formatdate
 
 import pytest
@@ -12,10 +12,11 @@ from satisfice.attempt.pacing import RetryBudget
 from satisfice.core.clock import ManualClock
 from satisfice.engine.attempt import World
 from satisfice.engine.driver import Drive
-from satisfice.ports import Answer, Endpoint, Headers, Sending, Sink, Timeouts
+from satisfice.ports import Endpoint, Timeouts
 from satisfice.transport.script import Script
 from satisfice.transport.scripted import Ending
 from tests.build import a_usage, an_offer
+from tests.engine.race import Together
 from tests.engine.stage import STREAM, WHOLE, Caller, Stage, a_pace, a_stream, an_error
 
 _SLOW = Script().wait(3.0).then(*STREAM.steps)
@@ -436,7 +437,7 @@ async def test_a_bug_in_a_race_stops_the_others(clock: ManualClock) -> None:
 
 
 async def test_a_bug_in_a_race_drops_what_has_answered_in_the_same_instant(clock: ManualClock) -> None:
-    transport = _Together()
+    transport = Together()
     stage = Stage({"acme": WHOLE, "bell": WHOLE}, clock, pacing=a_pace(hedge_after=1.0), transport=transport)
 
     caller = await stage.ask()
@@ -458,49 +459,3 @@ async def test_to_leave_before_the_start_or_after_the_end_does_nothing(clock: Ma
 
     assert drive.seen().is_complete
     assert not drive.seen().has_left
-
-
-class _Together:
-    """In one instant, five seconds on, the first request runs into a bug and the second one is answered."""
-
-    def __init__(self) -> None:
-        self.log: list[tuple[str, str]] = []
-        self._moment = asyncio.Event()
-        asyncio.get_running_loop().call_later(5.0, self._moment.set)
-
-    async def open(self, endpoint: Endpoint, sending: Sending) -> Answer:
-        await self._moment.wait()
-        if endpoint.provider == "acme":
-            raise RuntimeError("a bug")
-        return _AtOnce(lambda: self.log.append((endpoint.provider, "aborted")))
-
-    async def aclose(self) -> None:
-        pass
-
-
-class _AtOnce:
-    """An answer that is here already."""
-
-    status = 200
-    headers: Headers = ()
-
-    def __init__(self, on_abort: Callable[[], None]) -> None:
-        self._on_abort = on_abort
-
-    async def read(self, limit: int) -> bytes:
-        return b'{"choices":[{}]}'
-
-    async def chunk(self) -> bytes:
-        return b""
-
-    async def pump(self, sink: Sink) -> bool:
-        return False
-
-    def flow(self) -> None:
-        pass
-
-    def close(self) -> None:
-        pass
-
-    def abort(self) -> None:
-        self._on_abort()
