@@ -294,6 +294,11 @@ def test_an_answer_that_says_twice_that_it_is_here_is_still_cancelled_when_the_c
     )
 
 
+@pytest.mark.parametrize("news", [Answered(7), Broke(7, _BROKEN), Ended(7), Ended(0)], ids=repr)
+def test_news_of_what_is_not_on_its_way_changes_nothing(news: Event) -> None:
+    _play().tell(news).expect().tell(Answered(0)).expect(Commit(0))
+
+
 @pytest.mark.parametrize("news", [Answered(0), Broke(0, _BROKEN), Ended(0), Woke(), DownstreamLeft()], ids=repr)
 def test_news_after_the_end_changes_nothing(news: Event) -> None:
     _play().tell(Answered(0)).expect(Commit(0)).tell(Ended(0)).expect(_COMPLETE).tell(news).expect()

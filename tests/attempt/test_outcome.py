@@ -233,3 +233,26 @@ def _classified(status: int, *, body: str = "", retry_after: str | None = None) 
     if retry_after is not None:
         headers.append((b"retry-after", retry_after.encode("latin-1")))
     return classify(status, headers, body=body.encode("latin-1"), unix_ms=_NOW_MS)
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "fault"),
+    [
+        (429, "insufficient_quota", Fault.FUNDS),
+        (429, "rate_limit_exceeded", Fault.CAPACITY),
+        (400, "billing_not_active", Fault.FUNDS),
+        (400, "invalid_api_key", Fault.KEY),
+        (400, "invalid_value", Fault.CALLER),
+        (500, "insufficient_quota", Fault.UPSTREAM),
+    ],
+)
+def test_a_code_may_say_more_than_its_status(status: int, code: str, fault: Fault) -> None:
+    body = b'{"error":{"message":"no","code":"%b"}}' % code.encode()
+
+    assert fault is classify(status, [], body=body, unix_ms=0).fault
+
+
+def test_a_date_beyond_all_calendars_is_no_date() -> None:
+    headers = [(b"retry-after", b"Mon, 1 Jan 2020 00:00:00 +99999999999999999")]
+
+    assert classify(429, headers, body=b"", unix_ms=0).retry_after is None

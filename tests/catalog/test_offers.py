@@ -78,12 +78,13 @@ def test_a_name_that_nobody_has_finds_nothing() -> None:
     assert () == Catalog().find("auto")
 
 
-def test_a_model_s_own_name_counts_over_ours() -> None:
-    """A model may be called `auto`, or have an `@` in its name."""
-    catalog = a_catalog([an_offer("a", "auto"), an_offer("b", "x"), an_offer("c", "x@b")])
+def test_a_name_that_we_give_a_meaning_cannot_be_taken_by_a_model() -> None:
+    """Who lists models called so would get the prompts and the money that are meant for others."""
+    catalog = a_catalog([an_offer("a", "auto", price=None), an_offer("b", "x"), an_offer("c", "x@b", price=None)])
 
-    assert ["a"] == [offer.provider for offer in catalog.find("auto")]
-    assert ["c"] == [offer.provider for offer in catalog.find("x@b")]
+    assert ["b"] == [offer.provider for offer in catalog.find("auto")]
+    assert ["b"] == [offer.provider for offer in catalog.find("x@b")]
+    assert ["a"] == [offer.provider for offer in catalog.find("auto@a")]
 
 
 def test_models_are_listed_by_name_once_each() -> None:

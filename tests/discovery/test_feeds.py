@@ -141,6 +141,13 @@ async def test_a_price_is_never_rounded_down(usd: Decimal) -> None:
     assert usd * 1_000_000 <= price.base_fee
 
 
+async def test_nobody_sells_a_model_called_auto() -> None:
+    """The name is ours: whoever listed it would get what is meant for the cheapest of all."""
+    offers = await _fetch(msgspec.json.encode({"data": [{"id": "auto"}, {"id": "automatic"}]}))
+
+    assert ["automatic"] == [offer.model for offer in offers]
+
+
 @pytest.mark.parametrize("name", ["", "a b", "a\nb", "modèle", "x" * 201, "a\x7f"], ids=repr)
 async def test_an_id_that_fits_in_no_header_is_left_out(name: str) -> None:
     offers = await _fetch(msgspec.json.encode({"data": [{"id": name}, {"id": "x" * 200}]}))

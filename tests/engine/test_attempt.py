@@ -44,8 +44,8 @@ _ANYWHERE: dict[str, _Case] = {
     "error with status 200": (Script().head(200).body('{"error":{"message":"busy","code":503}}'), "status 503"),
     "gateway timeout": (an_error(504), "status 504"),
     "overloaded": (an_error(529), "status 529"),
-    "error that is never told to its end": (Script().head(500).body("half of an erro").stall(), "fell silent"),
-    "error without end": (Script().head(500).raw(b"x" * 65_536).repeat(16), "larger than the limit"),
+    "error that is never told to its end": (Script().head(500).body("half of an erro").stall(), "status 500"),
+    "error without end": (Script().head(500).raw(b"x" * 65_536).repeat(16), "status 500"),
 }
 _UNSTREAMED: dict[str, _Case] = {
     "cut in its middle": (Script().head(200).body('{"choices":[{"mess').cut(), "cut before its end"),

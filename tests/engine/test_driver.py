@@ -210,16 +210,16 @@ async def test_one_hedge_follows_the_other(clock: ManualClock) -> None:
     assert [Ending.ABORTED, Ending.ABORTED, Ending.ENDED] == stage.endings
 
 
-async def test_of_two_that_answer_in_the_same_instant_one_is_dropped(clock: ManualClock) -> None:
-    answer = Script().wait(2.0).then(*WHOLE.steps)
-    stage = Stage(
-        {"acme": answer, "bell": Script().wait(1.0).then(*WHOLE.steps)}, clock, pacing=a_pace(hedge_after=1.0)
-    )
+@pytest.mark.parametrize("stream", [False, True], ids=["unstreamed", "streamed"])
+async def test_of_two_that_answer_in_the_same_instant_one_is_dropped(*, stream: bool, clock: ManualClock) -> None:
+    answer = (a_stream().wait(5.0).done() if stream else WHOLE).steps
+    scripts = {"acme": Script().wait(2.0).then(*answer), "bell": Script().wait(1.0).then(*answer)}
+    stage = Stage(scripts, clock, pacing=a_pace(hedge_after=1.0))
 
-    caller = await stage.ask()
+    caller = await stage.ask(stream=stream)
 
     assert caller.has_end
-    assert 1 == len(caller.pieces)
+    assert 1 == caller.body.count(b"[DONE]" if stream else b'"Hi"')
 
 
 async def test_if_the_first_of_two_fails_the_other_is_the_retry(clock: ManualClock) -> None:

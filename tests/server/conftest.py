@@ -41,11 +41,13 @@ async def open_host() -> AsyncIterator[HostOpener]:
         yield open_one
 
 
-@pytest.fixture(params=["asgi", "socket"])
+@pytest.fixture(params=["asgi", "slow asgi", "socket"])
 def open_front(request: pytest.FixtureRequest, open_host: HostOpener) -> Opener:
-    """Both ways, one after the other: they must not differ."""
+    """All ways, one after the other: they must not differ."""
 
     async def open_one(app: App) -> Front:
-        return ASGIFront(app) if request.param == "asgi" else SocketFront(await open_host(app))
+        if request.param == "socket":
+            return SocketFront(await open_host(app))
+        return ASGIFront(app, is_slow=request.param == "slow asgi")
 
     return open_one

@@ -109,9 +109,10 @@ class Front(Protocol):
 class ASGIFront:
     """Does what an ASGI server does."""
 
-    def __init__(self, app: App) -> None:
-        """Asks this application."""
+    def __init__(self, app: App, *, is_slow: bool = False) -> None:
+        """Asks this application; a slow one takes what is sent to it a moment later."""
         self._app = app
+        self._is_slow = is_slow
 
     async def ask(
         self, method: str, path: str, *, headers: Fields = (), body: bytes = b"", pieces: Sequence[bytes] | None = None
@@ -131,6 +132,8 @@ class ASGIFront:
             raise AssertionError
 
         async def send(message: Message) -> None:
+            if self._is_slow:
+                await asyncio.sleep(0)
             outbox.append(message)
 
         path, _, query = path.partition("?")

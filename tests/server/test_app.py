@@ -313,3 +313,36 @@ async def test_a_real_caller_who_leaves_is_noticed(open_host: HostOpener) -> Non
 
 def _fail(*_: object) -> None:
     raise RuntimeError("a bug")
+
+
+@pytest.mark.parametrize(
+    ("origin", "status"),
+    [
+        ("https://evil.example", 403),
+        ("http://evil.example:8402", 403),
+        ("http://localhost.evil.example", 403),
+        ("http://127.0.0.1.evil.example", 403),
+        ("null", 403),
+        ("http://localhost:3000", 200),
+        ("http://127.0.0.1:8402", 200),
+        ("http://[::1]:1", 200),
+        ("vscode-webview://0abc", 200),
+        ("chrome-extension://abc", 200),
+    ],
+)
+async def test_a_page_of_another_site_may_not_spend_what_is_not_its_own(
+    open_front: Opener, origin: str, status: int
+) -> None:
+    """Without a token, any page that somebody visits could: browsers let it send, if not read the answer."""
+    front = await open_front(an_app(a_stage({"acme": WHOLE}).gateway))
+
+    reply = await front.ask("POST", "/v1/chat/completions", headers=[("origin", origin)], body=a_body())
+
+    assert status == reply.status
+
+
+async def test_who_knows_the_token_may_be_a_page_of_another_site(open_front: Opener) -> None:
+    front = await open_front(an_app(a_stage({"acme": WHOLE}).gateway, token="sk-right"))
+    fields = [("origin", "https://app.example"), ("authorization", "Bearer sk-right")]
+
+    assert 200 == (await front.ask("POST", "/v1/chat/completions", headers=fields, body=a_body())).status

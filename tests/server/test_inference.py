@@ -15,8 +15,6 @@ _HANDED_ON = {
     "anthropic-beta": "context-management-2025-06-27,effort-2025-11-24",
     "anthropic-version": "2023-06-01",
     "idempotency-key": "k-1",
-    "openai-organization": "org-1",
-    "openai-project": "p-1",
     "traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
     "x-initiator": "agent",
     "x-unheard-of": "a; b=c",
@@ -29,7 +27,9 @@ _KEPT_BACK = {
     "cf-connecting-ip": "10.0.0.1",
     "cookie": "session=1",
     "forwarded": "for=10.0.0.1",
-    "origin": "https://app.example",
+    "openai-organization": "org-1",
+    "openai-project": "p-1",
+    "origin": "http://localhost:3000",
     "referer": "https://app.example/chat",
     "sec-fetch-mode": "cors",
     "true-client-ip": "10.0.0.1",
@@ -94,6 +94,16 @@ async def test_a_body_over_the_limit_is_refused(open_front: Opener, over: int, *
     assert "larger than 1048576 bytes (1 MiB)" in str(reply.error["message"])
     assert "`max_body_mib`" in str(reply.error["message"])
     assert "caller" == reply.header("x-satisfice-error-source")
+    assert [] == stage.tried
+
+
+async def test_the_last_byte_over_the_limit_may_come_alone(open_front: Opener) -> None:
+    stage = a_stage({"acme": WHOLE})
+    front = await open_front(an_app(stage.gateway, max_body=_LIMIT))
+
+    reply = await front.ask("POST", _CHAT, pieces=[_body_of(_LIMIT), b" "])
+
+    assert 413 == reply.status
     assert [] == stage.tried
 
 

@@ -143,6 +143,18 @@ async def test_a_caller_with_a_wrong_token_is_not_read_to_the_end() -> None:
     assert [401, 200] == [reply.status for reply in wire.replies]
 
 
+async def test_a_body_that_nobody_reads_does_not_stop_the_connection() -> None:
+    wire = a_wire(a_virtual_stage(), token="sk-right")
+    refused = request("POST", CHAT, body=a_body(prompt="x" * 300_000))
+    right = request("POST", CHAT, headers=[("x-api-key", "sk-right")], body=a_body())
+
+    await wire.feed(*(refused[start : start + 65_536] for start in range(0, len(refused), 65_536)))
+    assert wire.transport.has_room
+    await wire.feed(right)
+
+    assert [401, 200] == [reply.status for reply in wire.replies]
+
+
 async def test_a_head_of_64_kib_is_read() -> None:
     wire = a_wire(a_virtual_stage())
 
@@ -303,6 +315,8 @@ async def test_a_connection_is_not_idle_while_it_waits_for_an_answer(asking: byt
 
     assert wire.replies[-1].is_whole
     assert not wire.is_closed
+    await asyncio.sleep(5.1)
+    assert wire.is_closed
 
 
 async def test_half_a_head_is_no_idleness_but_its_silence_does_not_last_for_ever() -> None:

@@ -15,6 +15,7 @@ from satisfice.core.errors import Break, Broken
 from satisfice.core.secrets import Secret
 from satisfice.ports import Endpoint, Sending, Timeouts
 from satisfice.transport.client import HTTPTransport
+from satisfice.transport.exchange import YOUNG
 from satisfice.transport.pool import Pool
 from tests.transport.raw_upstream import OK, SENDING, Peer, RawUpstream, an_endpoint, answering
 
@@ -172,6 +173,24 @@ async def test_a_stale_connection_is_retried_once_on_a_new_one(transport: HTTPTr
 
         assert [b"hi"] * 3 == [await _body(transport, endpoint) for _ in range(3)]
         assert 3 == len(upstream.peers)
+
+
+async def test_a_kept_connection_that_closes_after_a_while_is_not_retried(transport: HTTPTransport) -> None:
+    """By then the upstream has read the request and may have worked on it: a second one may be charged as well."""
+
+    async def play(peer: Peer) -> None:
+        await peer.request()
+        await peer.send(OK)
+        await peer.request()
+        for _ in range(YOUNG):
+            transport.watch.tick()
+
+    async with RawUpstream(play) as upstream:
+        endpoint = an_endpoint(upstream)
+        await _body(transport, endpoint)
+
+        assert Break.CUT is await _broken(transport.open(endpoint, SENDING))
+        assert 1 == len(upstream.peers)
 
 
 async def test_a_new_connection_that_closes_is_not_retried(transport: HTTPTransport) -> None:

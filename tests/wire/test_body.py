@@ -151,3 +151,17 @@ def _levels(value: object) -> int:
             return 1 + max(map(_levels, value), default=0)
         case _:
             return 0
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        (rb'"cut \ud83d"', rb'"cut \ufffd"'),
+        (rb'"\ude00 alone"', rb'"\ufffd alone"'),
+        (rb'"whole \ud83d\ude00, cut \ud83d."', rb'"whole \ud83d\ude00, cut \ufffd."'),
+        (rb'"no escape: \\ud83d, cut \ud83d"', rb'"no escape: \\ud83d, cut \ufffd"'),
+    ],
+)
+def test_half_a_character_is_replaced_and_all_else_stays(sent: bytes, kept: bytes) -> None:
+    """JavaScript writes it when a text is cut inside an emoji; RFC 8259 lets it."""
+    assert b'{"a":%b,"b":1e400}' % kept == Body(b'{"a": %b, "b": 1e400}' % sent).encode()

@@ -226,6 +226,13 @@ def test_an_event_without_its_blank_line_is_completed_only_while_the_answer_flow
     assert b"" == late.finish().rest
 
 
+def test_usage_stays_as_it_came_if_no_cost_can_be_told() -> None:
+    seen = _watch([_HELLO, _USAGE, _DONE], wants_usage=True, cost=lambda _: None)
+
+    assert _HELLO + _USAGE + _DONE == seen.out
+    assert a_usage() == seen.observation.usage
+
+
 def test_a_usage_event_keeps_its_type() -> None:
     seen = _watch([_HELLO, b"event: usage\n" + _USAGE, _DONE], wants_usage=True)
 
@@ -304,3 +311,16 @@ def _changes(expected: Sequence[str], asks: str) -> Iterable[tuple[int, str]]:
         place, _, event = line.partition(": ")
         if place.startswith(f"{asks} "):
             yield int(place.removeprefix(f"{asks} ")), event
+
+
+def test_comments_of_their_own_do_not_hide_that_the_model_was_done() -> None:
+    seen = _watch([_HELLO, _STOP, b": ping\n\n", b": ping\n\n", b": ping\n\n"])
+
+    assert seen.observation.is_complete
+
+
+def test_a_comment_between_an_error_and_the_terminator_does_not_hide_the_error() -> None:
+    seen = _watch([_HELLO, b'data: {"error":{"message":"no"}}\n\n', b": x\n\n", _DONE])
+
+    assert seen.observation.has_failed
+    assert not seen.observation.is_complete

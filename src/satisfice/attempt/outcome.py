@@ -83,8 +83,20 @@ _body = msgspec.json.Decoder(_Body).decode
 _LONGEST_SAID: Final = 300
 _TIMEOUTS: Final = frozenset((Break.CONNECT_TIMEOUT, Break.FIRST_BYTE_TIMEOUT, Break.IDLE_TIMEOUT, Break.TOTAL_TIMEOUT))
 _OVERLOADED: Final = 529  # Anthropic's own (https://docs.anthropic.com/en/api/errors)
-# Some providers say with a 400 that it is the model, not the request, that they do not have.
-_MODEL_CODES: Final = frozenset(("model_not_found", "model_not_available", "unknown_model", "invalid_model"))
+# What a 400 or a 429 means in truth. OpenAI says by a 429 that the account is empty
+# (https://platform.openai.com/docs/guides/error-codes, 2026-11); others say by a 400 that it is the model, or our key.
+_CODES: Final[Mapping[str, Fault]] = {
+    "model_not_found": Fault.OFFER,
+    "model_not_available": Fault.OFFER,
+    "unknown_model": Fault.OFFER,
+    "invalid_model": Fault.OFFER,
+    "insufficient_quota": Fault.FUNDS,
+    "billing_hard_limit_reached": Fault.FUNDS,
+    "billing_not_active": Fault.FUNDS,
+    "invalid_api_key": Fault.KEY,
+    "API_KEY_INVALID": Fault.KEY,
+    "account_deactivated": Fault.KEY,
+}
 _FAULTS: Final[Mapping[int, Fault]] = {
     401: Fault.KEY,
     402: Fault.FUNDS,
@@ -107,8 +119,8 @@ def classify(status: int, headers: Sequence[tuple[bytes, bytes]], *, body: bytes
     fault = _FAULTS.get(status)
     if fault is None:
         fault = Fault.CALLER if 400 <= status < 500 else Fault.UPSTREAM
-    if fault is Fault.CALLER and code in _MODEL_CODES:
-        fault = Fault.OFFER
+    if isinstance(code, str) and fault in {Fault.CALLER, Fault.CAPACITY}:
+        fault = _CODES.get(code, fault)
     if status == 503 and wait is not None:
         fault = Fault.CAPACITY
     return Outcome(fault, f"status {status}", status=status, retry_after=wait, said=message)
@@ -167,7 +179,7 @@ def _retry_after(headers: Sequence[tuple[bytes, bytes]], unix_ms: int) -> float 
         return float(value[:9])
     try:
         until = parsedate_to_datetime(value)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return None
     # A date without a zone is in GMT, as all HTTP dates are, and not in the zone of this machine.
     return max(0.0, until.replace(tzinfo=until.tzinfo or UTC).timestamp() - unix_ms / 1_000)

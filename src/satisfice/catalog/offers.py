@@ -67,9 +67,9 @@ class Catalog:
             by_model.setdefault(offer.model, []).append(offer)
         self.models: tuple[ModelId, ...] = tuple(ModelId(name) for name in sorted(by_model))
         names: dict[str, tuple[Offer, ...]] = {name: tuple(found) for name, found in by_model.items()}
-        names.setdefault(AUTO, tuple(offer for offer in self.offers if offer.price is not None))
-        for offer in self.offers:
-            names.setdefault(offer.id, (offer,))
+        # In this order: a provider that lists a model called `auto` or `gpt-4o@other` gets no call meant for others.
+        names |= {offer.id: (offer,) for offer in self.offers}
+        names[AUTO] = tuple(offer for offer in self.offers if offer.price is not None)
         self._by_name = names
 
     def find(self, name: str) -> tuple[Offer, ...]:

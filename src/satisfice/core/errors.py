@@ -4,6 +4,7 @@
     ├── CallerError                 the request can't be served as it is
     │   ├── BadRequest              400  not JSON, not an object, a key of the wrong kind
     │   ├── BadKey                  401  no access token, or a wrong one
+    │   ├── ForeignOrigin           403  a page of another site asks
     │   ├── UnknownModel            404  nobody sells this model
     │   ├── UnknownPath             404  nothing is served here
     │   ├── WrongMethod             405  served here, but not so
@@ -35,6 +36,7 @@ __all__ = [
     "CallerError",
     "ConfigError",
     "Draining",
+    "ForeignOrigin",
     "GatewayError",
     "HeadTooLarge",
     "Internal",
@@ -110,6 +112,14 @@ class BadKey(CallerError):
     code = "invalid_api_key"
     status = 401
     hint = "Send the gateway's access token as `Authorization: Bearer …`."
+
+
+class ForeignOrigin(CallerError):
+    """A page of another site asks, and nothing shows that the operator wants it to."""
+
+    code = "foreign_origin"
+    status = 403
+    hint = "Set an `access_token` under [server] and give it to the page's program."
 
 
 class UnknownModel(CallerError):

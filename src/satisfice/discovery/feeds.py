@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from satisfice.catalog.model import ModelId
+from satisfice.catalog.model import AUTO, ModelId
 from satisfice.catalog.offers import Offer, Price
 from satisfice.core.amounts import Msat, Rate, UsdPerBtc, rate_from_usd
 from satisfice.core.errors import Break, Broken
@@ -19,7 +19,6 @@ __all__ = ["ModelListSource"]
 _MAX_LIST: Final = 16 << 20
 _MICRO_USD_PER_MTOK: Final = 10**12  # a dollar per token in millionths of a dollar per million tokens
 _DEAREST: Final = Decimal(1)  # a dollar a token: what is above is no price but a mistake
-# An id goes into header fields and onto screens.
 _PRINTABLE: Final = re.compile(r"[!-~]{1,200}")
 
 
@@ -77,7 +76,7 @@ class ModelListSource:
             models = _list(body).data
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             raise Broken(Break.MALFORMED, "GET /models was not answered with a list of models") from None
-        return tuple(self._offer(model) for model in models if _PRINTABLE.fullmatch(model.id))
+        return tuple(self._offer(model) for model in models if _is_name(model.id))
 
     def _offer(self, model: _Model) -> Offer:
         return Offer(
@@ -122,3 +121,8 @@ class ModelListSource:
             return None
         micro_usd = (usd * _MICRO_USD_PER_MTOK).to_integral_value(ROUND_CEILING)
         return rate_from_usd(int(micro_usd), self._usd_per_btc)
+
+
+def _is_name(model: str) -> bool:
+    """An id goes into header fields and onto screens; and what the gateway gives a meaning of its own is no model."""
+    return model != AUTO and _PRINTABLE.fullmatch(model) is not None

@@ -97,8 +97,7 @@ async def attempt(world: World, job: Job, *, rank: int) -> Held:
         answer = await world.transport.open(endpoint, Sending(job.dialect.path, body, job.headers, expires_at))
         try:
             if not 200 <= answer.status <= 299:
-                answer.flow()  # no more output is to be waited for than what is coming
-                raise _refusal(answer, await answer.read(_MAX_ERROR), world=world)
+                raise _refusal(answer, await _error_body(answer), world=world)
             if job.request.stream and _is_stream(answer.headers):
                 return await _first_output(job, offer, answer=answer, world=world)
             return await _whole(job, offer, answer=answer, world=world)
@@ -107,6 +106,14 @@ async def attempt(world: World, job: Job, *, rank: int) -> Held:
             raise
     except Broken as news:
         raise Refused(_lost(news, endpoint, world=world)) from news
+
+
+async def _error_body(answer: Answer) -> bytes | None:
+    """An error whose body breaks, or drips beyond the time for the first output, is still an error of its status."""
+    try:
+        return await answer.read(_MAX_ERROR)
+    except Broken:
+        return None
 
 
 async def _whole(job: Job, offer: Offer, *, answer: Answer, world: World) -> Held:
@@ -134,11 +141,12 @@ async def _first_output(job: Job, offer: Offer, *, answer: Answer, world: World)
     return Held(offer, answer, first, observer, None)
 
 
-def _refusal(answer: Answer, body: bytes, *, world: World, meant: int | None = None) -> Refused:
-    """The failure that an error answer means; `meant` is the status that a 200 should have had."""
+def _refusal(answer: Answer, body: bytes | None, *, world: World, meant: int | None = None) -> Refused:
+    """The failure that an error answer means; `meant` is the status that a 200 should have had; None: it broke."""
     status, headers = (answer.status, answer.headers) if meant is None else (meant, _JSON)
-    outcome = classify(status, answer.headers, body=body, unix_ms=world.clock.unix_ms())
-    return Refused(outcome, Relayed(status, headers, body) if outcome.fault is Fault.CALLER else None)
+    outcome = classify(status, answer.headers, body=body or b"", unix_ms=world.clock.unix_ms())
+    is_relayed = outcome.fault is Fault.CALLER and body is not None
+    return Refused(outcome, Relayed(status, headers, body or b"") if is_relayed else None)
 
 
 def _lost(news: Broken, endpoint: Endpoint, *, world: World) -> Outcome:

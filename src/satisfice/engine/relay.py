@@ -20,6 +20,13 @@ __all__ = ["Account", "bill", "relay", "relay_refusal", "tell"]
 # What belongs to the connection or to the upstream's own house, and not to the answer.
 _NOT_OURS_TO_HAND_ON: Final = frozenset(
     (
+        # Whether a page of another origin may read the answer is for us to say, and we say no.
+        b"access-control-allow-credentials",
+        b"access-control-allow-headers",
+        b"access-control-allow-methods",
+        b"access-control-allow-origin",
+        b"access-control-expose-headers",
+        b"access-control-max-age",
         b"alt-svc",
         b"connection",
         b"content-encoding",
@@ -38,6 +45,7 @@ _NOT_OURS_TO_HAND_ON: Final = frozenset(
         b"x-accel-buffering",
         # An upstream may be a gateway like us.
         b"x-satisfice-cost-msat",
+        b"x-satisfice-demo",
         b"x-satisfice-error-source",
         b"x-satisfice-model",
         b"x-satisfice-provider",
@@ -122,7 +130,6 @@ def _whole(held: Held, downstream: Downstream, *, head: list[tuple[bytes, bytes]
     head.append((b"content-length", b"%d" % len(held.body)))
     downstream.start(held.answer.status, head)
     downstream.end(held.body)
-    held.answer.close()
     return account
 
 

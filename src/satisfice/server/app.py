@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, NamedTuple, Protocol
 
 from satisfice.core.clock import new_id
-from satisfice.core.errors import BadKey, GatewayError, Internal, UnknownPath, WrongMethod
+from satisfice.core.errors import (
+    BadKey,
+    CallerError,
+    ForeignOrigin,
+    GatewayError,
+    Internal,
+    UnknownPath,
+    WrongMethod,
+)
 from satisfice.core.secrets import Secret
 from satisfice.engine.gateway import Gateway
 from satisfice.engine.relay import tell
@@ -28,6 +37,11 @@ _LOOK: Final = ("GET", "HEAD")
 _ASK: Final = ("POST",)
 _OPEN: Final = frozenset(("/", "/health", "/ready"))
 _KEYS: Final = frozenset((b"authorization", b"x-api-key"))
+# Browsers send an origin with every POST (https://fetch.spec.whatwg.org/#origin-header). Extensions and desktop
+# programs have schemes of their own; `null` is a page that hides where it is from.
+_FOREIGN: Final = re.compile(
+    rb"null|https?://(?!(?:localhost|[a-z0-9-]+\.localhost|127\.[0-9.]+|\[::1\])(?::[0-9]+)?$).*", re.IGNORECASE
+)
 _CHALLENGE: Final = ((b"www-authenticate", b"Bearer"),)
 
 
@@ -70,12 +84,10 @@ class App:
     def inference(self, path: bytes, headers: Headers) -> Inference | None:
         """What answers POST requests to this path, to be handed to `answer` instead of taking the way of ASGI.
 
-        None: nothing does, or the caller's key is not right.
+        None: nothing does, or the caller may not ask.
         """
         found = self._inference.get(path)
-        if found is None or (self._token is not None and _refusal(self._token, headers) is not None):
-            return None
-        return found
+        return None if found is None or self._refusal(headers) is not None else found
 
     async def answer(self, inference: Inference, *, headers: Headers, body: bytes | None, downstream: Started) -> None:
         """The short way of a request whose body is here; None: it was over the limit."""
@@ -89,11 +101,19 @@ class App:
         route = self._route(scope["path"])
         if scope["method"] not in route.methods:
             raise _MethodNotAllowed(scope, route.methods)
-        if self._token is not None and scope["path"] not in _OPEN:
-            refusal = _refusal(self._token, scope["headers"])
-            if refusal is not None:
-                raise refusal
+        refusal = None if scope["path"] in _OPEN else self._refusal(scope["headers"])
+        if refusal is not None:
+            raise refusal
         await route.handler(scope, downstream)
+
+    def _refusal(self, headers: Headers) -> CallerError | None:
+        """Why this caller may not ask; None: it may."""
+        if self._token is not None:
+            return _wrong_key(self._token, headers)
+        for name, value in headers:
+            if name == b"origin" and _FOREIGN.fullmatch(value):
+                return ForeignOrigin("A page of another site asks.")
+        return None
 
     def _route(self, path: str) -> _Route:
         route = self._routes.get(path)
@@ -115,9 +135,8 @@ class App:
         except Exception as bug:
             request_id = new_id("req", self._gateway.clock)
             _log.error("%s: a bug of ours", request_id, exc_info=bug)
-            if downstream.has_started:
-                return
-            self._tell(Internal("Something went wrong inside the gateway."), downstream, request_id=request_id)
+            if not downstream.has_started:
+                self._tell(Internal("Something went wrong inside the gateway."), downstream, request_id=request_id)
         else:
             return
         await downstream.drain()
@@ -146,7 +165,7 @@ class _MethodNotAllowed(WrongMethod):
         self.allow = ", ".join(methods).encode()
 
 
-def _refusal(token: Secret, headers: Headers) -> BadKey | None:
+def _wrong_key(token: Secret, headers: Headers) -> BadKey | None:
     """Both ways to bring a key count: `Authorization: Bearer` and `x-api-key`."""
     keys = [value for name, value in headers if name in _KEYS]
     if not keys:

@@ -133,7 +133,6 @@ class Caller:
             data = b"%x\r\n%b\r\n0\r\n\r\n" % (len(data), data) if data else b"0\r\n\r\n"
         self._put(data)
         self.response_complete = True
-        self.set()
         if not self.keep_alive:
             self._transport.close()
         self._protocol.on_response_complete()
@@ -145,8 +144,8 @@ class Caller:
             await flow.drain()
 
     async def left(self) -> None:
-        """Return when the caller has gone, or has had all."""
-        if not self.disconnected and not self.response_complete:
+        """Return when the caller has gone."""
+        if not self.disconnected:
             self._gone = self._protocol.loop.create_future()
             await self._gone
 
@@ -158,7 +157,7 @@ class Caller:
         return self
 
     def set(self) -> None:
-        """Something has happened: the caller has left, or has had all."""
+        """Something has happened: the caller has left."""
         if self._gone is not None and not self._gone.done():
             self._gone.set_result(None)
 

@@ -251,7 +251,7 @@ class Connection(asyncio.Protocol):
         if error is None and self._is_headed and self._until_close:
             exchange.finish()
             return
-        exchange.is_stale = self._is_used and not self._raw
+        exchange.is_stale = self._is_used and not self._raw and exchange.is_young
         exchange.fail(Broken(Break.CUT, str(error or "")))
 
 

@@ -19,12 +19,14 @@ if TYPE_CHECKING:
 
     from satisfice.ports import Headers, Sink, Timeouts
 
-__all__ = ["GRACE", "HIGH_WATER", "SPARE", "Exchange", "Line"]
+__all__ = ["GRACE", "HIGH_WATER", "SPARE", "YOUNG", "Exchange", "Line"]
 
 HIGH_WATER: Final = 256 * 1024
 """Bytes that may wait for a reader before the upstream has to wait too."""
 SPARE: Final = 64 * 1024
 """Bytes that may still come after `close` for the connection to be worth keeping."""
+YOUNG: Final = 10
+"""Looks at the clock, ten a second, within which a kept connection that closes has closed before the request came."""
 GRACE: Final = 1.0
 """Seconds they may take."""
 
@@ -59,6 +61,7 @@ class Exchange:
         "_is_paused",
         "_is_stirred",
         "_line",
+        "_looks",
         "_loop",
         "_pieces",
         "_sink",
@@ -83,6 +86,7 @@ class Exchange:
         self.status = 0
         self._head = b""
         self._fields: Headers | None = None
+        self._looks = 0
         self.is_stale = False
         """Was it a kept connection, closed before it brought a byte?"""
 
@@ -92,6 +96,11 @@ class Exchange:
         self._timeouts = timeouts
         self._deadline: float | None = now + timeouts.first_byte
         self._expires_at = expires_at
+
+    @property
+    def is_young(self) -> bool:
+        """May the upstream not have begun to work on it? What closes later has had the request, and may charge."""
+        return self._looks < YOUNG
 
     @property
     def headers(self) -> Headers:
@@ -228,6 +237,7 @@ class Exchange:
 
     def check(self, now: float) -> None:
         """Give up if the deadline of the present phase is over."""
+        self._looks += 1
         if self._is_flowing:
             if self._is_stirred or self._is_paused:
                 self._is_stirred = False

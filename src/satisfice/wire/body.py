@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from itertools import accumulate
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
 from satisfice.core.errors import BadRequest
 
-__all__ = ["MAX_DEPTH", "Body"]
+__all__ = ["MAX_DEPTH", "Body", "leniently"]
 
 MAX_DEPTH: Final = 64
 """Levels of arrays and objects; more is refused, since not every reader behind us survives it."""
 
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _encode = msgspec.json.Encoder().encode
+_T = TypeVar("_T")
+_LONE: Final = len(rb"\ud83d")
+_ESCAPE: Final = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u[dD][89a-fA-F][0-9a-fA-F]{2}|.)", re.DOTALL
+)
+"""An escape that is whole: a pair of surrogates, a lone one, or the start of any other."""
 _EVERY_BYTE: Final = frozenset(range(256))
 _ALL_BUT_BRACKETS: Final = bytes(_EVERY_BYTE - set(b"[]{}"))
 _ALL_BUT_STRUCTURE: Final = bytes(_EVERY_BYTE - set(b'[]{}"\\/bfnrtu'))
@@ -41,7 +48,7 @@ class Body:
         try:
             if not raw.isascii():
                 raw.decode()
-            self._members = _members(raw)
+            self._members = leniently(_members, raw)
         except UnicodeDecodeError as e:
             raise BadRequest(
                 f"The body is not valid UTF-8 at byte {e.start}.", hint="Encode the JSON text as UTF-8."
@@ -64,6 +71,23 @@ class Body:
         if not changes:
             return _encode(self._members)
         return _encode(self._members | {key: msgspec.Raw(value) for key, value in changes.items()})
+
+
+def leniently(decode: Callable[[bytes], _T], text: bytes) -> _T:
+    """Decode a JSON text, with U+FFFD in place of lone surrogate escapes if it can't be decoded with them.
+
+    They are well-formed JSON (RFC 8259 section 8.2) and JavaScript writes them
+    when a text is cut inside an emoji, but msgspec refuses them.
+    """
+    try:
+        return decode(text)
+    except msgspec.ValidationError:
+        raise
+    except msgspec.DecodeError:
+        mended = _ESCAPE.sub(lambda match: rb"\ufffd" if len(match[0]) == _LONE else match[0], text)
+        if mended == text:
+            raise
+        return decode(mended)
 
 
 def _too_deep() -> BadRequest:

@@ -94,6 +94,7 @@ class StreamObserver:
         if (
             self._is_flowing
             and data[-2:] == b"\n\n"
+            and data[:5] == b"data:"
             and self._usage not in data
             and self._done not in data
             and self._decoder.is_empty

@@ -24,7 +24,7 @@ from satisfice.core.errors import (
     UpstreamBusy,
     UpstreamUnfunded,
 )
-from satisfice.wire.body import Body
+from satisfice.wire.body import Body, leniently
 from satisfice.wire.request import Frame, FrameKind, Reading, Request
 from satisfice.wire.sse import encode
 
@@ -136,7 +136,7 @@ class OpenAIChat:
     def read(self, answer: bytes) -> Reading:
         """What a whole answer says of itself; `Broken(MALFORMED)` if it is no answer of this dialect."""
         try:
-            read = _answer(answer)
+            read = leniently(_answer, answer)
         except _UNREADABLE:
             raise Broken(Break.MALFORMED, "the answer is no chat completion") from None
         if read.choices:
@@ -150,7 +150,7 @@ class OpenAIChat:
         if data.strip() == _DONE:
             return Frame(FrameKind.TERMINATOR)
         try:
-            read = _chunk(data)
+            read = leniently(_chunk, data)
         except _UNREADABLE:
             raise Broken(Break.MALFORMED, "an event of the stream is not a chunk") from None
         if _is_given(read.error):
@@ -238,13 +238,15 @@ def _usage_of(raw: Raw | UnsetType) -> Usage | None:
     if said is None:
         return None
     cached = (said.prompt_tokens_details and said.prompt_tokens_details.cached_tokens) or 0
-    reasoned = (said.completion_tokens_details and said.completion_tokens_details.reasoning_tokens) or 0
+    reasoning = (said.completion_tokens_details and said.completion_tokens_details.reasoning_tokens) or 0
+    uncached, text = said.prompt_tokens - cached, said.completion_tokens - reasoning
     # OpenAI counts reasoning as completion; xAI and Gemini count it in the total alone
     # (https://docs.x.ai/docs/key-information/consumption-and-rate-limits).
-    output = max(said.completion_tokens, (said.total_tokens or 0) - said.prompt_tokens)
-    reasoning = max(reasoned, output - said.completion_tokens)
-    uncached, text = said.prompt_tokens - cached, output - reasoning
-    if uncached < 0 or text < 0 or cached < 0 or reasoned < 0:
+    beyond = (said.total_tokens or 0) - said.prompt_tokens - said.completion_tokens
+    if beyond > 0 <= reasoning:
+        reasoning = max(reasoning, beyond)
+        text = said.completion_tokens + beyond - reasoning
+    if uncached < 0 or text < 0 or cached < 0 or reasoning < 0:
         return None
     return Usage(uncached=uncached, cache_read=cached, text=text, reasoning=reasoning)
 
