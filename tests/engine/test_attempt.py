@@ -269,6 +269,17 @@ async def test_the_callers_mistake_with_status_200_gets_the_status_it_means(
     assert error.encode() == caller.body
 
 
+async def test_a_mistake_of_the_callers_whose_words_are_lost_is_still_one(clock: ManualClock) -> None:
+    """What is left of the body is no answer to hand on, but no other offer would take the request either."""
+    stage = Stage({"acme": Script().head(400).body('{"error":{"mess').cut(), "bell": WHOLE}, clock)
+
+    caller = await stage.ask()
+
+    assert ["acme"] == stage.tried
+    assert 400 == caller.status
+    assert "acme: status 400" in str(caller.error["message"])
+
+
 async def test_a_stream_is_known_by_its_type_however_it_is_written(clock: ManualClock) -> None:
     script = Script().head(200, {"Content-Type": "Text/Event-Stream; charset=utf-8"}).say("Hi").done()
     stage = Stage({"acme": script}, clock)

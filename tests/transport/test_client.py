@@ -5,22 +5,21 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import TypeVar
 
 import msgspec
 import pytest
 
 from satisfice.core.clock import ManualClock
-from satisfice.core.errors import Break, Broken
+from satisfice.core.errors import Break
 from satisfice.core.secrets import Secret
 from satisfice.ports import Endpoint, Sending, Timeouts
 from satisfice.transport.client import HTTPTransport
 from satisfice.transport.exchange import YOUNG
 from satisfice.transport.pool import Pool
+from tests.transport.failing import broken, cancelled, raised
 from tests.transport.raw_upstream import OK, SENDING, Peer, RawUpstream, an_endpoint, answering
 
 _LIMIT = 1 << 24
-_E = TypeVar("_E", bound=Exception)
 _STREAM = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
@@ -136,7 +135,7 @@ async def test_what_a_sink_raises_comes_out_of_pump_and_ends_the_answer(transpor
     go_on = asyncio.Event()
     async with RawUpstream(play) as upstream, asyncio.TaskGroup() as tasks:
         answer = await transport.open(an_endpoint(upstream), SENDING)
-        pumping = tasks.create_task(_raised(LookupError, answer.pump(sink)))
+        pumping = tasks.create_task(raised(LookupError, answer.pump(sink)))
         go_on.set()
 
         assert "a bug" == str(await pumping)
@@ -189,7 +188,7 @@ async def test_a_kept_connection_that_closes_after_a_while_is_not_retried(transp
         endpoint = an_endpoint(upstream)
         await _body(transport, endpoint)
 
-        assert Break.CUT is await _broken(transport.open(endpoint, SENDING))
+        assert Break.CUT is await broken(transport.open(endpoint, SENDING))
         assert 1 == len(upstream.peers)
 
 
@@ -198,7 +197,7 @@ async def test_a_new_connection_that_closes_is_not_retried(transport: HTTPTransp
         await peer.request()
 
     async with RawUpstream(play) as upstream:
-        assert Break.CUT is await _broken(transport.open(an_endpoint(upstream), SENDING))
+        assert Break.CUT is await broken(transport.open(an_endpoint(upstream), SENDING))
         assert 1 == len(upstream.peers)
 
 
@@ -213,7 +212,7 @@ async def test_there_is_no_second_retry(transport: HTTPTransport) -> None:
         endpoint = an_endpoint(upstream)
         await _body(transport, endpoint)
 
-        assert Break.CUT is await _broken(transport.open(endpoint, SENDING))
+        assert Break.CUT is await broken(transport.open(endpoint, SENDING))
         assert 2 == len(upstream.peers)
 
 
@@ -228,7 +227,7 @@ async def test_there_is_no_retry_after_a_byte_of_an_answer(transport: HTTPTransp
         endpoint = an_endpoint(upstream)
         await _body(transport, endpoint)
 
-        assert Break.CUT is await _broken(transport.open(endpoint, SENDING))
+        assert Break.CUT is await broken(transport.open(endpoint, SENDING))
         assert 1 == len(upstream.peers)
 
 
@@ -307,10 +306,10 @@ async def test_an_answer_given_up_tells_the_upstream_at_once(transport: HTTPTran
         if act == "abort":
             answer.abort()
         else:
-            await _cancelled(waits[act]())
+            await cancelled(waits[act]())
         await upstream.over()
 
-        assert Break.CUT is await _broken(answer.chunk())
+        assert Break.CUT is await broken(answer.chunk())
 
 
 async def test_cancelling_open_drops_the_connection(transport: HTTPTransport) -> None:
@@ -358,8 +357,8 @@ async def test_a_body_cut_short_gives_what_came_and_then_breaks(transport: HTTPT
         answered = await transport.open(an_endpoint(upstream), SENDING)
 
         assert b"begun" == await answered.chunk()
-        assert Break.CUT is await _broken(answered.chunk())
-        assert Break.CUT is await _broken(answered.pump(lambda _: True))
+        assert Break.CUT is await broken(answered.chunk())
+        assert Break.CUT is await broken(answered.pump(lambda _: True))
 
 
 async def test_a_reset_cuts_even_a_body_that_ends_with_its_connection(transport: HTTPTransport) -> None:
@@ -375,7 +374,7 @@ async def test_a_reset_cuts_even_a_body_that_ends_with_its_connection(transport:
         assert b"to the" == await answer.chunk()
         go_on.set()
 
-        assert Break.CUT is await _broken(answer.chunk())
+        assert Break.CUT is await broken(answer.chunk())
 
 
 @pytest.mark.parametrize("drips", [b"", b"HTTP/1.1 200 OK\r\nX-Slow: "], ids=["silent", "dripping"])
@@ -391,7 +390,7 @@ async def test_a_head_has_to_come_in_time(transport: HTTPTransport, clock: Manua
 
     async with RawUpstream(play) as upstream, asyncio.TaskGroup() as tasks:
         opening = tasks.create_task(
-            _broken(transport.open(an_endpoint(upstream, timeouts=Timeouts(first_byte=9)), SENDING))
+            broken(transport.open(an_endpoint(upstream, timeouts=Timeouts(first_byte=9)), SENDING))
         )
         await asked.wait()
         clock.advance(8.9)
@@ -416,7 +415,7 @@ async def test_a_timeout_is_never_retried(transport: HTTPTransport, clock: Manua
     async with RawUpstream(play) as upstream, asyncio.TaskGroup() as tasks:
         endpoint = an_endpoint(upstream, timeouts=Timeouts(first_byte=9))
         await _body(transport, endpoint)
-        opening = tasks.create_task(_broken(transport.open(endpoint, SENDING)))
+        opening = tasks.create_task(broken(transport.open(endpoint, SENDING)))
         await asked.wait()
         clock.advance(9)
         transport.watch.tick()
@@ -429,7 +428,7 @@ async def test_no_time_left_means_no_connection(transport: HTTPTransport, clock:
     async with RawUpstream(answering(OK)) as upstream:
         opening = transport.open(an_endpoint(upstream), msgspec.structs.replace(SENDING, expires_at=clock.now()))
 
-        assert Break.TOTAL_TIMEOUT is await _broken(opening)
+        assert Break.TOTAL_TIMEOUT is await broken(opening)
 
 
 async def test_an_equal_endpoint_shares_connections_and_a_changed_one_closes_them(transport: HTTPTransport) -> None:
@@ -471,15 +470,15 @@ async def test_aclose_closes_what_works_and_what_waits(transport: HTTPTransport)
         await _body(transport, endpoint)
         await transport.aclose()
 
-        assert Break.CUT is await _broken(working.read(_LIMIT))
-        assert Break.CUT is await _broken(transport.open(endpoint, SENDING))
+        assert Break.CUT is await broken(working.read(_LIMIT))
+        assert Break.CUT is await broken(transport.open(endpoint, SENDING))
         for number in range(2):
             await upstream.over(number)
 
 
 async def test_a_connection_made_too_late_is_closed_at_once(transport: HTTPTransport) -> None:
     async with RawUpstream(answering(OK)) as upstream, asyncio.TaskGroup() as tasks:
-        opening = tasks.create_task(_broken(transport.open(an_endpoint(upstream), SENDING)))
+        opening = tasks.create_task(broken(transport.open(an_endpoint(upstream), SENDING)))
         await asyncio.sleep(0)
         await transport.aclose()
 
@@ -490,20 +489,3 @@ async def test_a_connection_made_too_late_is_closed_at_once(transport: HTTPTrans
 async def _body(transport: HTTPTransport, endpoint: Endpoint) -> bytes:
     answer = await transport.open(endpoint, SENDING)
     return await answer.read(_LIMIT)
-
-
-async def _broken(doing: Awaitable[object]) -> Break:
-    return (await _raised(Broken, doing)).kind
-
-
-async def _raised(kind: type[_E], doing: Awaitable[object]) -> _E:
-    with pytest.raises(kind) as caught:
-        await doing
-    return caught.value
-
-
-async def _cancelled(doing: Awaitable[object]) -> None:
-    """Begin to wait, then give up."""
-    with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.01):
-            await doing

@@ -155,8 +155,8 @@ def test_the_cost_stands_last_in_the_usage_and_nothing_else_is_changed() -> None
     ) == _CHAT.with_cost(data, Msat(7))
 
 
-@pytest.mark.parametrize("data", [b'{"\xff":1,"usage":{}}', b'{"usage":{"\xff":1}}'])
-def test_a_usage_event_with_names_that_are_not_utf_8_stays_without_the_cost(data: bytes) -> None:
+@pytest.mark.parametrize("data", [b'{"\xff":1,"usage":{}}', b'{"usage":{"\xff":1}}', rb'{"x":"\ud83d","usage":{}}'])
+def test_a_usage_event_that_can_not_be_written_anew_stays_without_the_cost(data: bytes) -> None:
     assert data == _CHAT.with_cost(data, Msat(7))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
@@ -22,6 +23,7 @@ __all__ = ["Held", "Job", "Refused", "Relayed", "World", "attempt", "pricing"]
 
 _MAX_ANSWER: Final = 64 << 20
 _MAX_ERROR: Final = 1 << 20
+_ERROR_PATIENCE: Final = 5.0
 _JSON: Final = ((b"content-type", b"application/json"),)
 
 
@@ -109,10 +111,11 @@ async def attempt(world: World, job: Job, *, rank: int) -> Held:
 
 
 async def _error_body(answer: Answer) -> bytes | None:
-    """An error whose body breaks, or drips beyond the time for the first output, is still an error of its status."""
+    """An error whose body breaks or takes its time is still an error of its status, and another offer waits."""
     try:
-        return await answer.read(_MAX_ERROR)
-    except Broken:
+        async with asyncio.timeout(_ERROR_PATIENCE):
+            return await answer.read(_MAX_ERROR)
+    except (Broken, TimeoutError):
         return None
 
 

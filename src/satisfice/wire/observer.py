@@ -54,8 +54,8 @@ class StreamObserver:
         "_dialect",
         "_done",
         "_held",
+        "_is_clear",
         "_is_final",
-        "_is_flowing",
         "_last",
         "_request",
         "_usage",
@@ -75,7 +75,7 @@ class StreamObserver:
         self._held = bytearray()
         self._last = self._before_last = b""
         self._is_final = False
-        self._is_flowing = False
+        self._is_clear = False  # the answer flows, and no part of an event is kept back
         self.has_output = False
         """The first real output is here."""
         self.is_over = False
@@ -92,12 +92,11 @@ class StreamObserver:
         any time if one event is too large.
         """
         if (
-            self._is_flowing
+            self._is_clear
             and data[-2:] == b"\n\n"
             and data[:5] == b"data:"
             and self._usage not in data
             and self._done not in data
-            and self._decoder.is_empty
         ):
             self._before_last, self._last = self._last, data
             return data
@@ -106,6 +105,7 @@ class StreamObserver:
             if self.is_over or self._has_failed_early:
                 break
             out += self._flowing(event) if self.has_output else self._opening(event)
+        self._is_clear = self._is_flowing and self._decoder.is_empty
         return bytes(out)
 
     def finish(self) -> Observation:
@@ -116,6 +116,10 @@ class StreamObserver:
         # With several choices, that one of them is done says nothing of the others.
         is_done = self.is_over or (self._is_final and self._request.choices == 1)
         return Observation(self.usage, is_done and not has_failed, has_failed, rest)
+
+    @property
+    def _is_flowing(self) -> bool:
+        return self.has_output and not self.is_over
 
     @property
     def _has_failed_early(self) -> bool:
@@ -131,7 +135,7 @@ class StreamObserver:
             return b""
         self._held += out
         if frame.kind is FrameKind.OUTPUT:
-            self.has_output = self._is_flowing = True
+            self.has_output = True
             held = bytes(self._held)
             self._held.clear()
             return held
@@ -162,7 +166,6 @@ class StreamObserver:
         self._is_final = self._is_final or frame.is_final
         if frame.kind is FrameKind.TERMINATOR:
             self.is_over = True
-            self._is_flowing = False
         if frame.kind is FrameKind.ERROR:
             self.error = frame.reading
         elif frame.reading is not None and frame.reading.usage is not None:

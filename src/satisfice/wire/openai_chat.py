@@ -171,8 +171,8 @@ class OpenAIChat:
         try:
             chunk = _members(data)
             usage = _members(chunk["usage"]) | {"cost_msat": Raw(b"%d" % cost)}
-        except UnicodeDecodeError:
-            return data  # A name in it that can't be read can't be written either.
+        except _UNREADABLE:
+            return data  # What is in it that can't be read can't be written either.
         return _dumps(chunk | {"usage": usage})
 
     def error(self, error: GatewayError, request_id: str) -> bytes:
