@@ -67,7 +67,8 @@ class Peer:
 
     def abort(self) -> None:
         """Close at once."""
-        self._writer.transport.abort()
+        if not self._writer.transport.is_closing():
+            self._writer.transport.abort()
 
     async def close(self) -> None:
         """Send what is left and close."""

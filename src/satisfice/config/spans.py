@@ -87,15 +87,16 @@ def locate(text: str) -> Spans:
     return Spans(text, found.keys, values=found.values, comments=found.comments)
 
 
-_SPACE: Final = re.compile(r"[ \t\r\n]*+")
-_COMMENT: Final = re.compile(r"#[^\n]*+")
-_PART: Final = re.compile(r'[A-Za-z0-9_-]++|"(?:[^"\\]|\\.)*+"|\'[^\']*+\'')
+# No possessive quantifiers, which would say it better: before CPython 3.11.5 they match wrongly (gh-106052).
+_SPACE: Final = re.compile(r"[ \t\r\n]*")
+_COMMENT: Final = re.compile(r"#[^\n]*")
+_PART: Final = re.compile(r'[A-Za-z0-9_-]+|"(?:[^"\\]|\\.)*"|\'[^\']*\'')
 # Up to two quotes may stand right before the three that close a multi-line string.
 _STRING: Final = re.compile(
-    r'"""(?:[^"\\]|\\.|""?(?!"))*+"{3,5}'
-    r"|'''(?:[^']|''?(?!'))*+'{3,5}"
-    r'|"(?:[^"\\]|\\.)*+"'
-    r"|'[^']*+'",
+    r'"""(?:[^"\\]|\\.|""?(?!"))*"{3,5}'
+    r"|'''(?:[^']|''?(?!'))*'{3,5}"
+    r'|"(?:[^"\\]|\\.)*"'
+    r"|'[^']*'",
     re.DOTALL,
 )
 # Numbers, booleans and dates, which may hold one space: `1979-05-27 07:32:00`.

@@ -152,6 +152,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It is closed."""
+        self._transport = None  # before CPython 3.11.5, to abort what is closed is an error under its own TLS
         self._gone(exc)
         self._home.left(self)
         # The parser holds our methods and we hold the parser: a cycle that would wait for the collector.

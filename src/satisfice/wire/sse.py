@@ -17,9 +17,9 @@ __all__ = ["MAX_EVENT", "SSEDecoder", "ServerSentEvent", "encode"]
 MAX_EVENT: Final = 32 << 20
 """Bytes that one event may have; a whole picture fits."""
 
-# Line ends are CRLF, LF or CR. The groups are atomic: CRLF is one line end and never CR and LF. A CR that is the last
-# byte of all doesn't count yet: the LF that belongs to it may be on its way.
-_BLANK_LINE: Final = re.compile(rb"(?>\r\n|\r|\n)(?>\r\n|\n|\r(?!\Z))")
+# Line ends are CRLF, LF or CR; CRLF is one of them and never CR and LF. A CR that is the last byte of all doesn't count
+# yet: the LF that belongs to it may be on its way.
+_BLANK_LINE: Final = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r(?!\Z))")
 _LINE_END: Final = re.compile(rb"\r\n|\r|\n")
 _BOM: Final = b"\xef\xbb\xbf"
 _LONGEST_END: Final = 4
