@@ -225,20 +225,20 @@ class TestFinding:
         env = {"SATISFICE_CONFIG": "own.toml", "HOME": "/home/me", "XDG_CONFIG_HOME": "/xdg"}
 
         assert (
-            Path("/work/own.toml"),
-            Path("/work/satisfice.toml"),
+            Path("/home/me/own.toml"),
+            Path("/home/me/satisfice.toml"),
             Path("/xdg/satisfice/config.toml"),
             Path("/etc/satisfice/config.toml"),
-        ) == places(env, Path("/work"))
+        ) == places(env, Path("/home/me"))
 
     @pytest.mark.parametrize("xdg", ["", "relative"])
     def test_a_configuration_folder_that_is_not_absolute_is_the_usual_one(self, xdg: str) -> None:
         env = {"HOME": "/home/me", "XDG_CONFIG_HOME": xdg}
 
-        assert Path("/home/me/.config/satisfice/config.toml") == places(env, Path("/work"))[1]
+        assert Path("/home/me/.config/satisfice/config.toml") == places(env, Path("/home/me"))[1]
 
     def test_without_a_home_there_is_the_folder_and_the_system(self) -> None:
-        assert (Path("/work/satisfice.toml"), Path("/etc/satisfice/config.toml")) == places({}, Path("/work"))
+        assert (Path("/home/me/satisfice.toml"), Path("/etc/satisfice/config.toml")) == places({}, Path("/home/me"))
 
     def test_the_first_that_exists_holds(self, tmp_path: Path) -> None:
         env = {"HOME": str(tmp_path)}
