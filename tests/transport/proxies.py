@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
+from abc import ABC, abstractmethod
 from typing import Self
 
 __all__ = ["HTTPProxy", "SocksProxy"]
 
 
-class _Proxy:
+class _Proxy(ABC):
     """Accepts, finds out where to, and from then on only passes bytes on."""
 
     def __init__(self) -> None:
@@ -31,9 +32,9 @@ class _Proxy:
         if self._tasks:
             await asyncio.wait(self._tasks)
 
+    @abstractmethod
     async def _greet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> tuple[str, int] | None:
         """Where to, or None if it refuses."""
-        raise NotImplementedError
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.get_running_loop().create_task(self._serve(reader, writer))
