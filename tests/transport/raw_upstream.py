@@ -30,6 +30,7 @@ class Peer:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
+        self._tls = writer.get_extra_info("ssl_object")
         self.over = asyncio.Event()
         """Set when its play has ended, at the latest because the client has left."""
 
@@ -56,8 +57,12 @@ class Peer:
 
     def protocol(self) -> str | None:
         """What TLS has agreed on."""
-        chosen: str | None = self._writer.get_extra_info("ssl_object").selected_alpn_protocol()
+        chosen: str | None = self._tls.selected_alpn_protocol()
         return chosen
+
+    def is_resumed(self) -> bool:
+        """Whether TLS went on from an earlier session."""
+        return bool(self._tls.session_reused)
 
     def reset(self) -> None:
         """Close without a good-bye."""

@@ -13,6 +13,7 @@ from aiohappyeyeballs import start_connection
 
 from satisfice.core.errors import Break, Broken
 from satisfice.transport.proxy import connect_http, connect_socks, from_environment, parse_proxy
+from satisfice.transport.resumption import ResumingContext
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
@@ -86,7 +87,7 @@ class Dialer:
         """One for all endpoints that trust the same: reading the system's certificates takes 20 ms."""
         context = self._contexts.get(ca_file)
         if context is None:
-            context = ssl.create_default_context()
+            context = ResumingContext()
             context.set_alpn_protocols(["http/1.1"])
             if ca_file is not None:
                 try:
