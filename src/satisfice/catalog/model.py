@@ -1,4 +1,4 @@
-"""Models: what is asked for, whoever runs it."""
+"""Models: what is asked for, whoever runs it, and what it can do."""
 
 from __future__ import annotations
 
@@ -6,13 +6,29 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Final, NewType
 
-__all__ = ["AUTO", "ModelId", "near_misses"]
+import msgspec
+
+from satisfice.wire.request import Ability
+
+__all__ = ["AUTO", "Capabilities", "ModelId", "near_misses"]
 
 ModelId = NewType("ModelId", str)
 """A model's name as callers write it, such as `gpt-4o`."""
 
 AUTO: Final = ModelId("auto")
 """The name for: whichever priced model is cheapest for this call."""
+
+
+class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
+    """What an offer can take and do, as far as it is known."""
+
+    context: int | None = None
+    """Tokens of prompt and answer together; None: not known."""
+    max_output: int | None = None
+    """The most tokens of one answer; None: not known."""
+    has: frozenset[Ability] = frozenset()
+    lacks: frozenset[Ability] = frozenset()
+    """What is in neither is not known."""
 
 
 _LONGEST: Final = 200

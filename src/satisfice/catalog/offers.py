@@ -7,13 +7,24 @@ from typing import NewType
 
 import msgspec
 
-from satisfice.catalog.model import AUTO, ModelId
+from satisfice.catalog.model import AUTO, Capabilities, ModelId
 from satisfice.core.amounts import Msat, Rate, Usage, price_of
 
-__all__ = ["Catalog", "Offer", "OfferId", "Price", "merge"]
+__all__ = ["Catalog", "Offer", "OfferId", "Price", "Tier", "Traits", "merge"]
 
 OfferId = NewType("OfferId", str)
 """`model@provider`; callers may ask for one offer by it."""
+
+
+class Tier(msgspec.Struct, frozen=True, kw_only=True):
+    """What a provider asks for calls with a long prompt: all of its tokens, not only those above the threshold."""
+
+    above: int
+    """Input tokens from which on it counts (exclusive)."""
+    input: Rate
+    output: Rate
+    cache_read: Rate | None = None
+    cache_write: Rate | None = None
 
 
 class Price(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,18 +34,44 @@ class Price(msgspec.Struct, frozen=True, kw_only=True):
     output: Rate
     cache_read: Rate | None = None
     """For input served from the provider's cache; None: as other input."""
+    cache_write: Rate | None = None
+    """For input that is put into the cache; None: as other input."""
     base_fee: Msat = Msat(0)
     """For the call itself."""
+    tiers: tuple[Tier, ...] = ()
+    """Other rates for long prompts, by rising threshold."""
+
+    def at(self, input_tokens: int) -> Price | Tier:
+        """The rates for a prompt of so many tokens."""
+        rates: Price | Tier = self
+        for tier in self.tiers:
+            if input_tokens > tier.above:
+                rates = tier
+        return rates
 
     def cost(self, usage: Usage) -> Msat:
         """What this usage costs; each bucket is rounded up."""
-        cached = self.input if self.cache_read is None else self.cache_read
+        rates = self.at(usage.input) if self.tiers else self
+        read = rates.input if rates.cache_read is None else rates.cache_read
+        written = rates.input if rates.cache_write is None else rates.cache_write
         return Msat(
             self.base_fee
-            + price_of(usage.uncached, self.input)
-            + price_of(usage.cache_read, cached)
-            + price_of(usage.text + usage.reasoning, self.output)
+            + price_of(usage.uncached, rates.input)
+            + price_of(usage.cache_read, read)
+            + price_of(usage.cache_write, written)
+            + price_of(usage.text + usage.reasoning, rates.output)
         )
+
+
+class Traits(msgspec.Struct, frozen=True, kw_only=True):
+    """What the operator knows of how and where an offer is run; None: not known."""
+
+    region: str | None = None
+    """Where, such as `eu`."""
+    retention: str | None = None
+    """How long prompts are kept, such as `none`."""
+    quantisation: str | None = None
+    """The precision of its weights, such as `fp8`."""
 
 
 class Offer(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,11 +83,14 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
     """What the provider calls this model."""
     price: Price | None
     """None: not known, which is not the same as free."""
+    capabilities: Capabilities = Capabilities()
+    traits: Traits = Traits()
+    id: OfferId = OfferId("")
+    """`model@provider`; always made of the two."""
 
-    @property
-    def id(self) -> OfferId:
-        """`model@provider`."""
-        return OfferId(f"{self.model}@{self.provider}")
+    def __post_init__(self) -> None:
+        """Put the id together once: every call looks it up."""
+        msgspec.structs.force_setattr(self, "id", OfferId(f"{self.model}@{self.provider}"))
 
 
 class Catalog:

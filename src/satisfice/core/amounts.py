@@ -34,6 +34,8 @@ class Usage(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Input read in full."""
     cache_read: int = 0
     """Input served from the provider's prompt cache."""
+    cache_write: int = 0
+    """Input read in full and put into the cache, where a provider counts that apart."""
     text: int = 0
     """Output that the caller sees."""
     reasoning: int = 0
@@ -42,7 +44,7 @@ class Usage(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     @property
     def input(self) -> int:
         """All input tokens."""
-        return self.uncached + self.cache_read
+        return self.uncached + self.cache_read + self.cache_write
 
     @property
     def output(self) -> int:

@@ -25,7 +25,7 @@ from satisfice.core.errors import (
     UpstreamUnfunded,
 )
 from satisfice.wire.body import Body, leniently
-from satisfice.wire.request import Frame, FrameKind, Reading, Request
+from satisfice.wire.request import Ability, Frame, FrameKind, Reading, Request
 from satisfice.wire.sse import encode
 
 __all__ = ["OpenAIChat"]
@@ -37,6 +37,7 @@ class _StreamOptions(msgspec.Struct, gc=False):
 
 class _Cached(msgspec.Struct, gc=False):
     cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
 
 
 class _Reasoned(msgspec.Struct, gc=False):
@@ -73,6 +74,19 @@ class _Error(msgspec.Struct, gc=False):
     code: int | str | None = None
 
 
+class _Message(msgspec.Struct, gc=False):
+    role: str | None = None
+    content: Raw | UnsetType = UNSET
+
+
+class _Part(msgspec.Struct, gc=False):
+    text: str | None = None
+
+
+class _Format(msgspec.Struct, gc=False):
+    type: str | None = None
+
+
 _str = msgspec.json.Decoder(str).decode
 _bool = msgspec.json.Decoder(bool | None).decode
 _int = msgspec.json.Decoder(int | None).decode
@@ -81,6 +95,10 @@ _usage = msgspec.json.Decoder(_Usage | None).decode
 _answer = msgspec.json.Decoder(_Answer).decode
 _chunk = msgspec.json.Decoder(_Chunk).decode
 _error = msgspec.json.Decoder(_Error).decode
+_list = msgspec.json.Decoder(list[Raw]).decode
+_message = msgspec.json.Decoder(_Message).decode
+_content = msgspec.json.Decoder(str | list[_Part] | None).decode
+_format = msgspec.json.Decoder(_Format | None).decode
 _dumps = msgspec.json.Encoder().encode
 _members = msgspec.json.Decoder(dict[str, Raw]).decode
 
@@ -88,6 +106,7 @@ _UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _DONE: Final = b"[DONE]"
 _EMPTY: Final = frozenset((b"null", b'""', b"[]", b"{}"))
 _NULL: Final = Raw(b"null")
+_NONE: Final = Raw(b'"none"')
 _VLLM_ERROR: Final = Raw(b'"error"')
 _ERROR_STATUS: Final = re.compile(r"[45][0-9][0-9]")
 
@@ -120,7 +139,34 @@ class OpenAIChat:
         if messages is None or bytes(memoryview(messages)[:1]) != b"[":
             raise BadRequest("`messages` must be an array.", param="messages", hint="Send at least one message.")
         wants_usage = options is not None and options.include_usage is True
-        return Request(model, stream, wants_usage, limit, 1 if choices is None else choices, body)
+        needs, effort, session = _needs(get, raw), get("reasoning_effort"), get("prompt_cache_key")
+        return Request(
+            model,
+            stream,
+            wants_usage,
+            limit,
+            1 if choices is None else choices,
+            body,
+            needs,
+            None if effort is None else _text(effort),
+            None if session is None else _text(session),
+        )
+
+    def messages(self, request: Request) -> list[Raw]:
+        """The conversation so far, message by message, each as the bytes it came as."""
+        return leniently(_list, request.body.get("messages") or b"[]")
+
+    def last_words(self, request: Request) -> str:
+        """The text of the last message whose role is `user`, all its text parts; empty if there is none."""
+        for raw in reversed(self.messages(request)):
+            try:
+                message = leniently(_message, raw)
+                if message.role == "user":
+                    content = None if message.content is UNSET else leniently(_content, message.content)
+                    return content if isinstance(content, str) else " ".join(part.text or "" for part in content or ())
+            except _UNREADABLE:  # it is for the upstream to say what is wrong with it
+                return ""
+        return ""
 
     def prepare(self, request: Request, model: str) -> bytes:
         """The body for an upstream that calls the model so, asking for usage in any case."""
@@ -194,6 +240,49 @@ class OpenAIChat:
         return encode(self.error(error, request_id))
 
 
+_NEEDS: Final = tuple(
+    frozenset(
+        ability
+        for bit, ability in enumerate((Ability.TOOLS, Ability.VISION, Ability.JSON_SCHEMA, Ability.REASONING))
+        if number >> bit & 1
+    )
+    for number in range(16)
+)
+"""Every set of abilities, made once: a call only picks one."""
+
+
+def _needs(get: Callable[[str], Raw | None], raw: bytes) -> frozenset[Ability]:
+    """What the request needs: by the keys it has, and for images by a type of part, which nobody writes by chance."""
+    number = 0
+    tools = get("tools") or get("functions")
+    if tools is not None and _is_given(tools):
+        number = 1
+    if b'"image_url"' in raw:
+        number |= 2
+    shape = get("response_format")
+    if shape is not None and _is_schema(shape):
+        number |= 4
+    effort = get("reasoning_effort") or get("reasoning")
+    if effort is not None and _is_given(effort) and effort != _NONE:
+        number |= 8
+    return _NEEDS[number]
+
+
+def _is_schema(shape: Raw) -> bool:
+    try:
+        read = _format(shape)
+    except _UNREADABLE:
+        return False
+    return read is not None and read.type == "json_schema"
+
+
+def _text(value: Raw) -> str | None:
+    try:
+        return _str(value)
+    except _UNREADABLE:
+        return None
+
+
 _KINDS: Final = (
     ("model", _str, "a string"),
     ("stream", _bool, "true or false"),
@@ -238,17 +327,18 @@ def _usage_of(raw: Raw | UnsetType) -> Usage | None:
     if said is None:
         return None
     cached = (said.prompt_tokens_details and said.prompt_tokens_details.cached_tokens) or 0
+    written = (said.prompt_tokens_details and said.prompt_tokens_details.cache_write_tokens) or 0
     reasoning = (said.completion_tokens_details and said.completion_tokens_details.reasoning_tokens) or 0
-    uncached, text = said.prompt_tokens - cached, said.completion_tokens - reasoning
+    uncached, text = said.prompt_tokens - cached - written, said.completion_tokens - reasoning
     # OpenAI counts reasoning as completion; xAI and Gemini count it in the total alone
     # (https://docs.x.ai/docs/key-information/consumption-and-rate-limits).
     beyond = (said.total_tokens or 0) - said.prompt_tokens - said.completion_tokens
     if beyond > 0 <= reasoning:
         reasoning = max(reasoning, beyond)
         text = said.completion_tokens + beyond - reasoning
-    if uncached < 0 or text < 0 or cached < 0 or reasoning < 0:
+    if min(uncached, text, cached, written, reasoning) < 0:
         return None
-    return Usage(uncached=uncached, cache_read=cached, text=text, reasoning=reasoning)
+    return Usage(uncached=uncached, cache_read=cached, cache_write=written, text=text, reasoning=reasoning)
 
 
 def _status_of(raw: Raw | bytes) -> int:

@@ -11,7 +11,20 @@ from satisfice.core.amounts import Msat, Usage
 from satisfice.core.errors import GatewayError
 from satisfice.wire.body import Body
 
-__all__ = ["Dialect", "Frame", "FrameKind", "Reading", "Request"]
+__all__ = ["Ability", "Dialect", "Frame", "FrameKind", "Reading", "Request"]
+
+
+class Ability(Enum):
+    """What a call may need that not every offer can do; the value is its name in configuration and reasons."""
+
+    TOOLS = "tools"
+    """Function calling."""
+    VISION = "vision"
+    """Images in the prompt."""
+    JSON_SCHEMA = "json_schema"
+    """Answers bound to a schema."""
+    REASONING = "reasoning"
+    """Thinking before it answers, as far as the caller asks for it."""
 
 
 class Request(msgspec.Struct, frozen=True, gc=False):
@@ -27,6 +40,12 @@ class Request(msgspec.Struct, frozen=True, gc=False):
     choices: int
     """How many answers to the one prompt."""
     body: Body
+    needs: frozenset[Ability] = frozenset()
+    """What not every offer can do."""
+    effort: str | None = None
+    """How hard it is to think, as the caller put it."""
+    session: str | None = None
+    """What the caller calls the conversation, so that caches can be kept warm for it (`prompt_cache_key`)."""
 
 
 class Reading(msgspec.Struct, frozen=True, gc=False):
@@ -81,6 +100,14 @@ class Dialect(Protocol):
 
     def prepare(self, request: Request, model: str) -> bytes:
         """The body for an upstream that calls the model so, asking for usage in any case."""
+        ...
+
+    def messages(self, request: Request) -> list[msgspec.Raw]:
+        """The conversation so far, message by message, each as the bytes it came as."""
+        ...
+
+    def last_words(self, request: Request) -> str:
+        """The text of the last message of the user; empty if there is none."""
         ...
 
     def read(self, answer: bytes) -> Reading:
