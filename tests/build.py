@@ -9,13 +9,34 @@ import msgspec
 
 from satisfice.attempt.outcome import Fault, Outcome
 from satisfice.attempt.pacing import Backoff, Pacing, RetryBudget
+from satisfice.catalog.lessons import Lessons
 from satisfice.catalog.model import ModelId
 from satisfice.catalog.offers import Catalog, Offer, Price
 from satisfice.core.amounts import Msat, Rate, Usage
+from satisfice.core.clock import ManualClock
+from satisfice.health.book import HealthBook
+from satisfice.health.breaker import Limits
+from satisfice.routing.charges import Charges
+from satisfice.routing.conversation import Conversations
+from satisfice.routing.forecast import Forecast
+from satisfice.routing.policy import NONE, Applied
+from satisfice.routing.pool import Pool, Pools
+from satisfice.routing.select import Conditions
 from satisfice.wire.openai_chat import OpenAIChat
-from satisfice.wire.request import Request
+from satisfice.wire.request import Ability, Request
 
-__all__ = ["a_body", "a_catalog", "a_pacing", "a_price", "a_request", "a_usage", "an_offer", "an_outcome"]
+__all__ = [
+    "a_body",
+    "a_catalog",
+    "a_pacing",
+    "a_pool",
+    "a_price",
+    "a_request",
+    "a_usage",
+    "an_offer",
+    "an_outcome",
+    "some_conditions",
+]
 
 _PLENTY: Final = RetryBudget(ratio=1.0, reserve=1_000.0)
 
@@ -85,6 +106,34 @@ def an_outcome(
     """A failure that another offer may mend."""
     detail = "cut" if status is None else f"status {status}"
     return Outcome(fault, detail, status, retry_after, is_timeout, is_final, said)
+
+
+def some_conditions(
+    clock: ManualClock | None = None,
+    *,
+    health: HealthBook | None = None,
+    charges: Charges | None = None,
+    conversations: Conversations | None = None,
+    turn: int = 0,
+) -> Conditions:
+    """Nothing is known yet of anybody."""
+    clock = clock or ManualClock()
+    return Conditions(
+        clock.now(),
+        Forecast(),
+        charges or Charges(),
+        conversations or Conversations(lifetimes={}),
+        health or HealthBook(Limits(), chance=clock.chance),
+        clock.chance,
+        turn,
+    )
+
+
+def a_pool(
+    offers: Iterable[Offer], asked: str = "small", *, applied: Applied = NONE, needs: Ability | None = None
+) -> Pool:
+    """The pool of who asks for `small` of these offers."""
+    return Pools(Catalog(offers), Lessons()).find(asked, applied, frozenset(() if needs is None else (needs,)))
 
 
 def a_pacing(

@@ -13,6 +13,7 @@ from satisfice.core import errors
 from satisfice.core.clock import ManualClock
 from satisfice.core.errors import GatewayError
 from satisfice.engine.assembly import scripted_gateway
+from satisfice.server.access import Access
 from satisfice.server.app import App
 from satisfice.server.downstream import Message
 from satisfice.transport.scenario import scenario
@@ -66,7 +67,7 @@ async def test_every_path_that_is_told_of_is_served() -> None:
     clock = ManualClock()
     demo = scenario("demo")
     gateway = scripted_gateway(demo, ScriptedTransport(demo, clock), clock=clock)
-    app = App(gateway, access_token=None, max_body=1 << 20)
+    app = App(gateway, access=Access(), max_body=1 << 20)
 
     assert 6 <= len(told)
     for method, path in told:

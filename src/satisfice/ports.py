@@ -10,9 +10,20 @@ import msgspec
 from satisfice.core.secrets import Secret
 
 if TYPE_CHECKING:
-    from satisfice.catalog.offers import Offer
+    from satisfice.catalog.listing import Listing, Quotes
 
-__all__ = ["Answer", "Downstream", "Endpoint", "Headers", "OfferSource", "Sending", "Sink", "Timeouts", "Transport"]
+__all__ = [
+    "Answer",
+    "Downstream",
+    "Endpoint",
+    "Headers",
+    "OfferSource",
+    "QuoteSource",
+    "Sending",
+    "Sink",
+    "Timeouts",
+    "Transport",
+]
 
 Headers = Sequence[tuple[bytes, bytes]]
 """Field names in lower case and their values, in order."""
@@ -146,13 +157,36 @@ class Downstream(Protocol):
 
 
 class OfferSource(Protocol):
-    """Where offers come from."""
+    """Where offers of one provider come from."""
 
     @property
     def name(self) -> str:
-        """For people: which source this is."""
+        """The provider's."""
         ...
 
-    async def fetch(self) -> tuple[Offer, ...]:
+    @property
+    def period(self) -> float:
+        """Seconds from one look to the next."""
+        ...
+
+    async def fetch(self) -> Listing:
         """All the offers of now, or `Broken`."""
+        ...
+
+
+class QuoteSource(Protocol):
+    """Where fresher prices come from than providers list."""
+
+    @property
+    def name(self) -> str:
+        """The feed's."""
+        ...
+
+    @property
+    def period(self) -> float:
+        """Seconds from one look to the next."""
+        ...
+
+    async def fetch(self) -> Quotes:
+        """All the quotes of now, or `Broken`."""
         ...

@@ -11,8 +11,8 @@ from satisfice.attempt.machine import (
     Broke,
     Call,
     Cancel,
-    Command,
     Commit,
+    Denied,
     DownstreamLeft,
     Ended,
     Event,
@@ -24,38 +24,22 @@ from satisfice.attempt.machine import (
 )
 from satisfice.attempt.outcome import Fault, Outcome
 from satisfice.attempt.pacing import RetryBudget
+from tests.attempt.staging import a_play
 from tests.attempt.world import OUTCOMES, SETTINGS, Setting, World, history, to_the_end
 from tests.build import a_pacing, an_outcome
-from tests.play import Play
 
 _BROKEN = an_outcome()
 _BUSY = an_outcome(Fault.CAPACITY, status=429, retry_after=3.0)
 _COMPLETE = Finish(0, is_complete=True)
 
 
-def _play(
-    offers: int = 3,
-    *,
-    max_attempts: int = 4,
-    hedge_after: float | None = None,
-    expires_at: float = 60.0,
-    budget: RetryBudget | None = None,
-) -> Play[Event, Command]:
-    """A call on its first attempt; the budget is endless, the first backoff half a second."""
-    pacing = a_pacing(max_attempts=max_attempts, hedge_after=hedge_after)
-    if budget is not None:
-        pacing = pacing._replace(budget=budget)
-    first = (Open(0, rank=0),) if hedge_after is None or offers == 1 else (Open(0, rank=0), Wake(hedge_after))
-    return Play(Call(offers, pacing, expires_at=expires_at)).start().expect(*first)
-
-
 def test_an_answer_is_relayed_to_its_end() -> None:
-    _play().tell(Answered(0)).expect(Commit(0)).tell(Ended(0), after=2.0).expect(_COMPLETE)
+    a_play().tell(Answered(0)).expect(Commit(0)).tell(Ended(0), after=2.0).expect(_COMPLETE)
 
 
 def test_the_next_offer_is_tried_at_once_when_one_breaks() -> None:
     (
-        _play()
+        a_play()
         .tell(Broke(0, _BROKEN))
         .expect(Open(1, rank=1))
         .tell(Broke(1, _BROKEN))
@@ -68,25 +52,25 @@ def test_the_next_offer_is_tried_at_once_when_one_breaks() -> None:
 
 
 def test_what_breaks_after_the_commit_is_too_late_to_retry() -> None:
-    _play().tell(Answered(0)).expect(Commit(0)).tell(Broke(0, _BROKEN)).expect(Finish(0, is_complete=False))
+    a_play().tell(Answered(0)).expect(Commit(0)).tell(Broke(0, _BROKEN)).expect(Finish(0, is_complete=False))
 
 
 @pytest.mark.parametrize("outcome", [an_outcome(Fault.CALLER, status=400), an_outcome(is_final=True)])
 def test_nothing_else_is_tried_when_nothing_else_can_help(outcome: Outcome) -> None:
     """The request is wrong everywhere, or there is no time left."""
-    _play().tell(Broke(0, outcome)).expect(Fail())
+    a_play().tell(Broke(0, outcome)).expect(Fail())
 
 
 @pytest.mark.parametrize("fault", [Fault.OFFER, Fault.FUNDS, Fault.KEY])
 def test_an_offer_that_time_will_not_mend_is_not_tried_again(fault: Fault) -> None:
     broke = an_outcome(fault)
 
-    _play(2).tell(Broke(0, broke)).expect(Open(1, rank=1)).tell(Broke(1, broke)).expect(Fail())
+    a_play(2).tell(Broke(0, broke)).expect(Open(1, rank=1)).tell(Broke(1, broke)).expect(Fail())
 
 
 def test_when_every_offer_has_been_tried_the_cheapest_is_tried_again_after_a_backoff() -> None:
     (
-        _play(2)
+        a_play(2)
         .tell(Broke(0, _BROKEN), after=1.0)
         .expect(Open(1, rank=1))
         .tell(Broke(1, _BROKEN))
@@ -98,7 +82,7 @@ def test_when_every_offer_has_been_tried_the_cheapest_is_tried_again_after_a_bac
 
 def test_the_second_backoff_is_longer_than_the_first() -> None:
     (
-        _play(1)
+        a_play(1)
         .tell(Broke(0, _BROKEN))
         .expect(Wake(0.5))
         .tell(Woke(), after=0.5)
@@ -109,12 +93,12 @@ def test_the_second_backoff_is_longer_than_the_first() -> None:
 
 
 def test_an_offer_is_left_alone_as_long_as_it_wants() -> None:
-    _play(1).tell(Broke(0, _BUSY), after=1.0).expect(Wake(1.0 + 3.0 + 0.5))
+    a_play(1).tell(Broke(0, _BUSY), after=1.0).expect(Wake(1.0 + 3.0 + 0.5))
 
 
 def test_of_two_offers_that_rest_the_one_that_wakes_first_is_tried() -> None:
     (
-        _play(2)
+        a_play(2)
         .tell(Broke(0, _BUSY))
         .expect(Open(1, rank=1))
         .tell(Broke(1, an_outcome(Fault.CAPACITY, retry_after=1.0)))
@@ -126,7 +110,7 @@ def test_of_two_offers_that_rest_the_one_that_wakes_first_is_tried() -> None:
 
 def test_a_rest_that_is_over_already_is_not_waited_for_again() -> None:
     (
-        _play(2)
+        a_play(2)
         .tell(Broke(0, _BUSY))
         .expect(Open(1, rank=1))
         .tell(Broke(1, an_outcome(Fault.OFFER)), after=9.0)
@@ -136,30 +120,30 @@ def test_a_rest_that_is_over_already_is_not_waited_for_again() -> None:
 
 def test_a_caller_is_told_rather_than_kept_waiting_for_long() -> None:
     """Ten seconds are the longest wait, backoff included; the error says how long it would have been."""
-    _play(1).tell(Broke(0, an_outcome(Fault.CAPACITY, retry_after=9.5))).expect(Wake(10.0))
-    _play(1).tell(Broke(0, an_outcome(Fault.CAPACITY, retry_after=9.75))).expect(Fail())
+    a_play(1).tell(Broke(0, an_outcome(Fault.CAPACITY, retry_after=9.5))).expect(Wake(10.0))
+    a_play(1).tell(Broke(0, an_outcome(Fault.CAPACITY, retry_after=9.75))).expect(Fail())
 
 
 def test_nothing_is_waited_for_that_would_come_too_late() -> None:
-    _play(1, expires_at=3.75).tell(Broke(0, _BUSY)).expect(Wake(3.5))
-    _play(1, expires_at=3.5).tell(Broke(0, _BUSY)).expect(Fail())
+    a_play(1, expires_at=3.75).tell(Broke(0, _BUSY)).expect(Wake(3.5))
+    a_play(1, expires_at=3.5).tell(Broke(0, _BUSY)).expect(Fail())
 
 
 def test_nothing_is_begun_when_the_time_is_over() -> None:
-    _play(expires_at=3.0).tell(Broke(0, _BROKEN), after=3.0).expect(Fail())
+    a_play(expires_at=3.0).tell(Broke(0, _BROKEN), after=3.0).expect(Fail())
 
 
 def test_a_retry_that_is_woken_too_late_is_not_begun() -> None:
-    _play(1, expires_at=3.0).tell(Broke(0, _BROKEN)).expect(Wake(0.5)).tell(Woke(), after=3.0).expect(Fail())
+    a_play(1, expires_at=3.0).tell(Broke(0, _BROKEN)).expect(Wake(0.5)).tell(Woke(), after=3.0).expect(Fail())
 
 
 def test_there_are_no_more_attempts_than_allowed() -> None:
-    (_play(max_attempts=2).tell(Broke(0, _BROKEN)).expect(Open(1, rank=1)).tell(Broke(1, _BROKEN)).expect(Fail()))
+    (a_play(max_attempts=2).tell(Broke(0, _BROKEN)).expect(Open(1, rank=1)).tell(Broke(1, _BROKEN)).expect(Fail()))
 
 
 def test_a_retry_that_the_budget_does_not_pay_for_is_not_made() -> None:
     (
-        _play(budget=RetryBudget(ratio=0.0, reserve=0.0))
+        a_play(budget=RetryBudget(ratio=0.0, reserve=0.0))
         .tell(Broke(0, _BROKEN))
         .expect(Open(1, rank=1))
         .tell(Broke(1, _BROKEN))
@@ -171,23 +155,23 @@ def test_a_wait_that_the_budget_does_not_pay_for_is_not_begun() -> None:
     broke = RetryBudget(ratio=0.0, reserve=0.0)
     broke.withdraw(0.0)
 
-    _play(1, budget=broke).tell(Broke(0, _BROKEN)).expect(Fail())
+    a_play(1, budget=broke).tell(Broke(0, _BROKEN)).expect(Fail())
 
 
 def test_a_success_pays_into_the_budget() -> None:
     budget = RetryBudget(ratio=1.0, reserve=0.0)
     budget.withdraw(0.0)
 
-    _play(budget=budget).tell(Answered(0)).expect(Commit(0)).tell(Ended(0)).expect(_COMPLETE)
+    a_play(budget=budget).tell(Answered(0)).expect(Commit(0)).tell(Ended(0)).expect(_COMPLETE)
 
     assert budget.withdraw(0.0)
 
 
 def test_a_slow_offer_is_hedged_and_the_loser_cancelled() -> None:
     (
-        _play(2, hedge_after=1.5)
+        a_play(2, hedge_after=1.5)
         .tell(Woke(), after=1.5)
-        .expect(Open(1, rank=1), Wake(3.0))
+        .expect(Open(1, rank=1))
         .tell(Answered(1), after=0.1)
         .expect(Cancel(0), Commit(1))
         .tell(Ended(1), after=1.0)
@@ -197,34 +181,36 @@ def test_a_slow_offer_is_hedged_and_the_loser_cancelled() -> None:
 
 def test_hedges_go_on_until_every_offer_has_been_asked() -> None:
     (
-        _play(2, hedge_after=1.5)
+        a_play(3, hedge_after=1.5)
         .tell(Woke(), after=1.5)
         .expect(Open(1, rank=1), Wake(3.0))
         .tell(Woke(), after=1.5)
+        .expect(Open(2, rank=2))
+        .tell(Woke(), after=1.5)
         .expect()
         .tell(Answered(0), after=9.0)
-        .expect(Cancel(1), Commit(0))
+        .expect(Cancel(1), Cancel(2), Commit(0))
     )
 
 
 def test_a_hedge_is_an_attempt_like_any_other() -> None:
-    _play(max_attempts=1, hedge_after=1.5).tell(Woke(), after=1.5).expect()
+    a_play(max_attempts=1, hedge_after=1.5).tell(Woke(), after=1.5).expect()
 
 
 def test_a_hedge_is_paid_for() -> None:
     broke = RetryBudget(ratio=0.0, reserve=0.0)
     broke.withdraw(0.0)
 
-    _play(hedge_after=1.5, budget=broke).tell(Woke(), after=1.5).expect()
+    a_play(hedge_after=1.5, budget=broke).tell(Woke(), after=1.5).expect()
 
 
 def test_no_hedge_is_begun_when_the_time_is_over() -> None:
-    _play(hedge_after=1.5, expires_at=3.0).tell(Woke(), after=3.0).expect()
+    a_play(hedge_after=1.5, expires_at=3.0).tell(Woke(), after=3.0).expect()
 
 
 def test_a_running_hedge_is_the_retry_of_an_attempt_that_breaks() -> None:
     (
-        _play(3, hedge_after=1.5)
+        a_play(3, hedge_after=1.5)
         .tell(Woke(), after=1.5)
         .expect(Open(1, rank=1), Wake(3.0))
         .tell(Broke(0, _BROKEN))
@@ -234,43 +220,70 @@ def test_a_running_hedge_is_the_retry_of_an_attempt_that_breaks() -> None:
     )
 
 
+def test_a_replacement_is_given_as_much_time_as_the_first_before_it_is_hedged() -> None:
+    """The wish to be woken replaces the earlier one, which would come at 1.5."""
+    (
+        a_play(3, hedge_after=1.5)
+        .tell(Broke(0, _BROKEN), after=1.25)
+        .expect(Open(1, rank=1), Wake(2.75))
+        .tell(Woke(), after=1.5)
+        .expect(Open(2, rank=2))
+    )
+
+
+def test_a_hedge_that_comes_when_nothing_is_left_to_ask_is_none() -> None:
+    (
+        a_play(2, hedge_after=1.5)
+        .tell(Broke(0, _BROKEN), after=1.25)
+        .expect(Open(1, rank=1))
+        .tell(Woke(), after=0.25)
+        .expect()
+    )
+
+
 def test_the_caller_s_fault_ends_the_hedges_too() -> None:
     (
-        _play(2, hedge_after=1.5)
+        a_play(2, hedge_after=1.5)
         .tell(Woke(), after=1.5)
-        .expect(Open(1, rank=1), Wake(3.0))
+        .expect(Open(1, rank=1))
         .tell(Broke(1, an_outcome(Fault.CALLER, status=400)))
         .expect(Cancel(0), Fail())
     )
 
 
 def test_an_offer_is_not_hedged_with_itself() -> None:
-    _play(1, hedge_after=1.5)
+    a_play(1, hedge_after=1.5)
 
 
 def test_time_passes_in_vain_once_an_answer_is_relayed() -> None:
-    _play(hedge_after=1.5).tell(Answered(0)).expect(Commit(0)).tell(Woke(), after=1.5).expect()
+    a_play(hedge_after=1.5).tell(Answered(0)).expect(Commit(0)).tell(Woke(), after=1.5).expect()
 
 
 def test_a_caller_who_leaves_ends_every_attempt() -> None:
     (
-        _play(2, hedge_after=1.5)
+        a_play(2, hedge_after=1.5)
         .tell(Woke(), after=1.5)
-        .expect(Open(1, rank=1), Wake(3.0))
+        .expect(Open(1, rank=1))
         .tell(DownstreamLeft())
         .expect(Cancel(0), Cancel(1), Finish(None, is_complete=False))
     )
 
 
 def test_a_caller_who_leaves_in_mid_answer_ends_it() -> None:
-    (_play().tell(Answered(0)).expect(Commit(0)).tell(DownstreamLeft()).expect(Cancel(0), Finish(0, is_complete=False)))
+    (
+        a_play()
+        .tell(Answered(0))
+        .expect(Commit(0))
+        .tell(DownstreamLeft())
+        .expect(Cancel(0), Finish(0, is_complete=False))
+    )
 
 
 def test_a_loser_is_cancelled_once() -> None:
     (
-        _play(2, hedge_after=1.5)
+        a_play(2, hedge_after=1.5)
         .tell(Woke(), after=1.5)
-        .expect(Open(1, rank=1), Wake(3.0))
+        .expect(Open(1, rank=1))
         .tell(Answered(1))
         .expect(Cancel(0), Commit(1))
         .tell(DownstreamLeft())
@@ -279,12 +292,12 @@ def test_a_loser_is_cancelled_once() -> None:
 
 
 def test_a_caller_may_leave_while_nothing_is_on_its_way() -> None:
-    (_play(1).tell(Broke(0, _BROKEN)).expect(Wake(0.5)).tell(DownstreamLeft()).expect(Finish(None, is_complete=False)))
+    (a_play(1).tell(Broke(0, _BROKEN)).expect(Wake(0.5)).tell(DownstreamLeft()).expect(Finish(None, is_complete=False)))
 
 
 def test_an_answer_that_says_twice_that_it_is_here_is_still_cancelled_when_the_caller_leaves() -> None:
     (
-        _play()
+        a_play()
         .tell(Answered(0))
         .expect(Commit(0))
         .tell(Answered(0))
@@ -294,14 +307,20 @@ def test_an_answer_that_says_twice_that_it_is_here_is_still_cancelled_when_the_c
     )
 
 
-@pytest.mark.parametrize("news", [Answered(7), Broke(7, _BROKEN), Ended(7), Ended(0)], ids=repr)
+@pytest.mark.parametrize(
+    "news", [Answered(7), Broke(7, _BROKEN), Denied(7, _BROKEN, 1.0), Ended(7), Ended(0)], ids=repr
+)
 def test_news_of_what_is_not_on_its_way_changes_nothing(news: Event) -> None:
-    _play().tell(news).expect().tell(Answered(0)).expect(Commit(0))
+    a_play().tell(news).expect().tell(Answered(0)).expect(Commit(0))
 
 
-@pytest.mark.parametrize("news", [Answered(0), Broke(0, _BROKEN), Ended(0), Woke(), DownstreamLeft()], ids=repr)
+@pytest.mark.parametrize(
+    "news",
+    [Answered(0), Broke(0, _BROKEN), Denied(0, _BROKEN, 1.0), Ended(0), Woke(), DownstreamLeft()],
+    ids=repr,
+)
 def test_news_after_the_end_changes_nothing(news: Event) -> None:
-    _play().tell(Answered(0)).expect(Commit(0)).tell(Ended(0)).expect(_COMPLETE).tell(news).expect()
+    a_play().tell(Answered(0)).expect(Commit(0)).tell(Ended(0)).expect(_COMPLETE).tell(news).expect()
 
 
 def test_failures_are_kept_in_order_with_the_ranks_of_their_offers() -> None:
@@ -328,6 +347,27 @@ def test_a_call_commits_at_most_once_and_always_ends(data: st.DataObject, settin
 
 
 @given(st.data(), SETTINGS)
+def test_a_call_ends_though_no_offer_lets_it_in(data: st.DataObject, setting: Setting) -> None:
+    world = World(setting)
+    for event in history(data, world):
+        world.tell(event)
+
+    for event in to_the_end(world, is_let_in=False):
+        world.tell(event)
+
+    assert world.is_over
+
+
+@given(SETTINGS)
+def test_what_is_never_let_in_has_cost_nothing(setting: Setting) -> None:
+    world = World(setting)
+    for event in to_the_end(world, is_let_in=False):
+        world.tell(event)
+
+    assert (0, 0) == (world.call.attempts, world.budget.paid)
+
+
+@given(st.data(), SETTINGS)
 def test_late_news_changes_nothing(data: st.DataObject, setting: Setting) -> None:
     """The same call without news of attempts that are lost, cancelled, over or never begun goes just the same way."""
     world, twin = World(setting), World(setting)
@@ -346,7 +386,8 @@ def test_late_news_changes_nothing(data: st.DataObject, setting: Setting) -> Non
 _ATTEMPTS = st.integers(-1, 5)
 _ANY_EVENT = st.one_of(
     st.builds(Answered, _ATTEMPTS),
-    st.builds(Broke, _ATTEMPTS, OUTCOMES),
+    st.builds(Broke, _ATTEMPTS, OUTCOMES, st.frozensets(st.integers(0, 5))),
+    st.builds(Denied, _ATTEMPTS, OUTCOMES, st.none() | st.floats(0.0, 30.0)),
     st.builds(Ended, _ATTEMPTS),
     st.just(Woke()),
     st.just(DownstreamLeft()),
@@ -356,7 +397,8 @@ _ANY_EVENT = st.one_of(
 @given(SETTINGS, st.lists(_ANY_EVENT, max_size=20))
 def test_any_sequence_of_events_ends_a_call_once_at_most(setting: Setting, events: list[Event]) -> None:
     """Even one that no driver would tell."""
-    call = Call(setting.offers, a_pacing(max_attempts=setting.most, hedge_after=setting.hedge_after), expires_at=9.0)
+    pacing = a_pacing(max_attempts=setting.most, hedge_after=setting.hedge_after)
+    call = Call(setting.offers, pacing, expires_at=9.0, ready=setting.rests[: setting.offers])
     commands = [*call.start(0.0)]
     for second, event in enumerate(events):
         commands += call.tell(event, float(second))
@@ -367,4 +409,4 @@ def test_any_sequence_of_events_ends_a_call_once_at_most(setting: Setting, event
 
 
 def _news_of(attempt: int) -> list[Event]:
-    return [Answered(attempt), Broke(attempt, _BUSY), Ended(attempt)]
+    return [Answered(attempt), Broke(attempt, _BUSY), Denied(attempt, _BUSY, 1_000.0), Ended(attempt)]

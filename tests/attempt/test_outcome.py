@@ -7,18 +7,22 @@ import time
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from satisfice.attempt.outcome import Fault, Outcome, broken, classify, summarise
 from satisfice.core.errors import (
+    AllResting,
     Break,
     Broken,
     ConfigError,
     GatewayError,
+    NoCandidate,
     UpstreamBusy,
     UpstreamFailed,
     UpstreamTimeout,
     UpstreamUnfunded,
 )
+from tests.attempt.errors import Case, errors, shown
 from tests.build import an_outcome
 
 _NOW_MS = 784_111_777_000
@@ -27,7 +31,8 @@ _NOW_MS = 784_111_777_000
 _STATUSES = {
     Fault.CALLER: (400, 405, 406, 411, 414, 415, 418, 422, 428, 431, 451, 499),
     Fault.UPSTREAM: (300, 302, 304, 408, 409, 425, 500, 501, 502, 503, 504, 508, 520, 522, 524, 530, 599),
-    Fault.OFFER: (404, 410, 413),
+    Fault.OFFER: (404, 410),
+    Fault.ABILITY: (413,),
     Fault.CAPACITY: (429, 529),
     Fault.FUNDS: (402,),
     Fault.KEY: (401, 403),
@@ -41,8 +46,23 @@ def test_a_status_says_whose_fault_it_is(status: int, fault: Fault) -> None:
     outcome = _classified(status)
 
     assert (fault, status, f"status {status}") == (outcome.fault, outcome.status, outcome.detail)
-    assert not outcome.is_timeout
-    assert not outcome.is_final
+    assert not any((outcome.is_timeout, outcome.is_final, outcome.is_providers, outcome.is_denied))
+
+
+@pytest.mark.parametrize("case", errors(), ids=shown)
+def test_what_providers_really_say_is_understood(case: Case) -> None:
+    outcome = classify(case.status, (), body=case.body, unix_ms=_NOW_MS)
+
+    assert (case.fault, case.context, case.lacks) == (outcome.fault, outcome.learnt_context, outcome.learnt_lack)
+
+
+@pytest.mark.parametrize("status", [401, 402, 403, 429, 529])
+def test_a_limit_an_empty_account_and_a_bad_key_are_what_they_are(status: int) -> None:
+    """Whatever is said with them: nothing of it is learnt, and the offer rests."""
+    outcome = _classified(status, body='{"error":{"message":"The maximum context length is 8192","n_ctx":8192}}')
+
+    assert outcome.fault.rests
+    assert outcome.learnt_context is None
 
 
 @pytest.mark.parametrize("code", ["model_not_found", "model_not_available", "unknown_model", "invalid_model"])
@@ -51,7 +71,7 @@ def test_a_400_that_means_the_model_is_about_the_offer(code: str) -> None:
     assert Fault.OFFER is _classified(400, body=f'{{"error":{{"code":"{code}"}}}}').fault
 
 
-@pytest.mark.parametrize("code", ['"context_length_exceeded"', "400", "null", "1.5"])
+@pytest.mark.parametrize("code", ['"invalid_value"', "400", "null", "1.5"])
 def test_a_400_with_any_other_code_is_about_the_request(code: str) -> None:
     assert Fault.CALLER is _classified(400, body=f'{{"error":{{"code":{code}}}}}').fault
 
@@ -70,8 +90,23 @@ def test_no_other_status_is_excused_by_saying_when_to_come_back(status: int, fau
     assert fault is _classified(status, retry_after="3").fault
 
 
-def test_only_what_time_may_mend_is_tried_again_at_the_same_offer() -> None:
-    assert {Fault.UPSTREAM, Fault.CAPACITY} == {fault for fault in Fault if fault.is_passing}
+@pytest.mark.parametrize(
+    ("trait", "faults"),
+    [
+        ("is_about_call", {Fault.CALLER, Fault.CONTEXT, Fault.ABILITY}),
+        ("trips", {Fault.UPSTREAM}),
+        ("rests", {Fault.OFFER, Fault.CAPACITY, Fault.FUNDS, Fault.KEY}),
+        ("is_passing", {Fault.UPSTREAM, Fault.CAPACITY}),
+        ("is_operators", {Fault.FUNDS, Fault.KEY}),
+    ],
+)
+def test_a_fault_decides_what_comes_next(trait: str, faults: set[Fault]) -> None:
+    assert faults == {fault for fault in Fault if getattr(fault, trait)}
+
+
+@pytest.mark.parametrize("fault", Fault)
+def test_a_fault_means_one_thing_for_the_health_of_an_offer(fault: Fault) -> None:
+    assert 1 == fault.is_about_call + fault.trips + fault.rests
 
 
 @pytest.mark.parametrize(
@@ -135,29 +170,8 @@ def test_any_retry_after_is_a_time_to_come_or_nothing(value: bytes) -> None:
     assert wait is None or wait >= 0.0
 
 
-@pytest.mark.parametrize(
-    ("body", "said"),
-    [
-        ('{"error":{"message":"Overloaded","code":"busy"}}', "Overloaded"),
-        ('{"error":"Overloaded"}', "Overloaded"),
-        ('{"object":"error","message":"Overloaded","code":503}', "Overloaded"),
-        ('{"detail":"Overloaded"}', "Overloaded"),
-        ('{"error":{"message":"%s"}}' % ("x" * 9_999), "x" * 300),
-        ('{"error":{"message":""}}', None),
-        ('{"error":{"message":["Overloaded"]}}', None),
-        ('{"error":null}', None),
-        ('{"error":{}}', None),
-        ("{}", None),
-        ("[]", None),
-        ("", None),
-        ("<html>502 Bad Gateway</html>", None),
-        ('{"error":{"message":"\xff', None),
-        ("[" * 100_000, None),
-    ],
-    ids=range(15),
-)
-def test_what_the_upstream_said_is_kept_for_people(body: str, said: str | None) -> None:
-    assert said == _classified(500, body=body).said
+def test_what_the_upstream_said_is_kept_for_people() -> None:
+    assert "Overloaded" == _classified(500, body='{"error":{"message":"Overloaded","code":"busy"}}').said
 
 
 @given(st.integers(300, 599), st.binary(max_size=60))
@@ -172,6 +186,8 @@ def test_whatever_breaks_below_the_statuses_is_the_upstream_s_fault(kind: Break)
     assert (Fault.UPSTREAM, f"{kind.value}: after 3 s", None) == (outcome.fault, outcome.detail, outcome.status)
     assert ("TIMEOUT" in kind.name) is outcome.is_timeout
     assert (kind is Break.TOTAL_TIMEOUT) is outcome.is_final
+    reached = {Break.FIRST_BYTE_TIMEOUT, Break.IDLE_TIMEOUT, Break.TOTAL_TIMEOUT, Break.CUT}
+    assert (kind not in reached | {Break.MALFORMED, Break.TOO_LARGE}) is outcome.is_providers
 
 
 _BUSY = an_outcome(Fault.CAPACITY, status=429, retry_after=7.0)
@@ -184,6 +200,12 @@ _DOWN = an_outcome(status=503, said="Maintenance")
 _LATE = an_outcome(status=None, is_timeout=True)
 _CUT = an_outcome(status=None)
 _MOVED = an_outcome(status=302)
+_TOO_LONG = an_outcome(Fault.CONTEXT, status=400)
+_NO_TOOLS = an_outcome(Fault.ABILITY, status=500)
+_WRONG = an_outcome(Fault.CALLER, status=422)
+_OPEN = structs.replace(_CUT, is_denied=True, retry_after=30.0)
+_PROBED = structs.replace(_CUT, is_denied=True, retry_after=3.0)
+_NOBODY_KNOWS = structs.replace(_CUT, is_denied=True)
 
 
 @pytest.mark.parametrize(
@@ -205,22 +227,43 @@ _MOVED = an_outcome(status=302)
         ([_BUSY, _EMPTY], UpstreamFailed, 429, 7.0),
         ([_EMPTY, _NO_KEY], UpstreamFailed, 502, None),
         ([_NO_MODEL, _EMPTY], UpstreamFailed, 502, None),
+        ([_TOO_LONG], NoCandidate, 400, None),
+        ([_TOO_LONG, _NO_TOOLS], NoCandidate, 400, None),
+        ([_NO_TOOLS, _WRONG], NoCandidate, 422, None),
+        ([_DOWN, _TOO_LONG], UpstreamFailed, 503, None),
+        ([_TOO_LONG, _NO_MODEL, _TOO_LONG], UpstreamFailed, 404, None),
+        ([_TOO_LONG, _NO_KEY], UpstreamFailed, 502, None),
+        ([_BUSY, _TOO_LONG], UpstreamFailed, 429, 7.0),
+        ([_OPEN, _PROBED, _NOBODY_KNOWS], AllResting, 503, 3.0),
+        ([_NOBODY_KNOWS], AllResting, 503, None),
+        ([_OPEN, _DOWN], UpstreamFailed, 503, None),
+        ([_OPEN, _TOO_LONG], UpstreamFailed, 502, 30.0),
     ],
-    ids=range(16),
+    ids=range(27),
 )
 def test_of_many_failures_the_caller_gets_the_one_that_tells_what_to_do(
     outcomes: list[Outcome], kind: type[GatewayError], status: int, retry_after: float | None
 ) -> None:
-    """A key refused to us must not read as the caller's own, nor an empty account as theirs, if all may pass."""
+    """A key refused to us must not read as the caller's own, nor an empty account as theirs, if all may pass.
+
+    That a prompt is too long is told only if nobody else is to blame.
+    """
     error = summarise([("acme", outcome) for outcome in outcomes])
 
     assert (kind, status, retry_after) == (type(error), error.status, error.retry_after)
 
 
-def test_the_error_tells_the_whole_story_in_order() -> None:
-    error = summarise([("acme", _DOWN), ("bits", _CUT)])
-
-    assert "No offer answered. Tried acme: status 503 (Maintenance); bits: cut." == error.message
+@pytest.mark.parametrize(
+    ("outcomes", "message"),
+    [
+        ([_DOWN, _CUT], "No offer answered. Tried acme: status 503 (Maintenance); bits: cut."),
+        ([_TOO_LONG, _WRONG], "No offer takes this call. Tried acme: status 400; bits: status 422."),
+        ([_OPEN, _PROBED], "No offer is asked at present. acme: cut; bits: cut."),
+    ],
+    ids=["failed", "about the call", "resting"],
+)
+def test_the_error_tells_the_whole_story_in_order(outcomes: list[Outcome], message: str) -> None:
+    assert message == summarise(list(zip(["acme", "bits"], outcomes, strict=True))).message
 
 
 def test_what_was_said_of_our_key_is_not_told_to_callers() -> None:
@@ -244,6 +287,7 @@ def _classified(status: int, *, body: str = "", retry_after: str | None = None) 
         (400, "invalid_api_key", Fault.KEY),
         (400, "invalid_value", Fault.CALLER),
         (500, "insufficient_quota", Fault.UPSTREAM),
+        (400, "no_candidate", Fault.ABILITY),
     ],
 )
 def test_a_code_may_say_more_than_its_status(status: int, code: str, fault: Fault) -> None:

@@ -40,7 +40,7 @@ def test_each_wait_is_drawn_anew() -> None:
 @given(
     ratio=st.fractions(0, 2, max_denominator=8),
     reserve=st.fractions(0, 5, max_denominator=8),
-    events=st.lists(st.one_of(st.just("success"), st.just("retry"), st.integers(0, 30)), max_size=60),
+    events=st.lists(st.sampled_from(["success", "retry", "refund"]) | st.integers(0, 30), max_size=60),
 )
 def test_retries_never_exceed_the_budget(ratio: Fraction, reserve: Fraction, events: list[str | int]) -> None:
     """What is there at the start, what the successes paid, and what the time since then allows."""
@@ -55,6 +55,10 @@ def test_retries_never_exceed_the_budget(ratio: Fraction, reserve: Fraction, eve
             allowed += ratio
         elif event == "retry":
             retries += budget.withdraw(now)
+        elif event == "refund":
+            if retries:
+                budget.refund()
+                retries -= 1
         else:
             now += int(event)
             allowed += int(event) * reserve
@@ -88,6 +92,25 @@ def test_successes_pay_for_retries() -> None:
     budget.deposit()
 
     assert budget.withdraw(1e6)
+
+
+def test_a_retry_that_was_not_made_can_be_made_later() -> None:
+    budget = RetryBudget(ratio=0.0, reserve=0.0)
+    assert budget.withdraw(0.0)
+
+    budget.refund()
+
+    assert [True, False] == [budget.withdraw(0.0) for _ in range(2)]
+
+
+def test_what_is_refunded_when_the_budget_is_full_again_is_lost() -> None:
+    budget = RetryBudget(ratio=0.0, reserve=0.1)
+    budget.withdraw(0.0)
+    budget.withdraw(10.0)
+    budget.refund()
+    budget.refund()
+
+    assert [True, False] == [budget.withdraw(10.0) for _ in range(2)]
 
 
 @pytest.mark.parametrize("seconds", [0.0, 1e6])

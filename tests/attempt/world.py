@@ -14,6 +14,7 @@ from satisfice.attempt.machine import (
     Cancel,
     Command,
     Commit,
+    Denied,
     DownstreamLeft,
     Ended,
     Event,
@@ -37,10 +38,15 @@ OUTCOMES = st.builds(
 )
 
 
+_EARLY = 0.125
+
+
 class Setting(NamedTuple):
     """What a call is given."""
 
     offers: int
+    rests: tuple[float, ...]
+    """Seconds, for as many offers as there are; empty: nobody rests."""
     most: int
     hedge_after: float | None
     seconds: int
@@ -51,6 +57,7 @@ class Setting(NamedTuple):
 SETTINGS = st.builds(
     Setting,
     offers=st.integers(1, 4),
+    rests=st.just(()) | st.tuples(*[st.sampled_from([0.0, 0.0, 2.0, 20.0])] * 4),
     most=st.integers(1, 5),
     hedge_after=st.sampled_from([None, 1.5]),
     seconds=st.integers(1, 40),
@@ -68,31 +75,40 @@ class World:
         self.expires_at = self.now + setting.seconds
         self.budget = _CountingBudget(setting.ratio, setting.reserve)
         pacing = a_pacing(max_attempts=setting.most, hedge_after=setting.hedge_after, budget=self.budget)
-        self.call = Call(setting.offers, pacing, expires_at=self.expires_at)
+        ready = [self.now + seconds for seconds in setting.rests[: setting.offers]]
+        self.call = Call(setting.offers, pacing, expires_at=self.expires_at, ready=ready)
         self.open: set[int] = set()
         self.opened = 0
-        self.ranks: set[int] = set()
+        self.fresh = {rank for rank in range(setting.offers) if not setting.rests or not setting.rests[rank]}
+        self.spoiled: frozenset[int] = frozenset()
         self.wake_at: float | None = None
         self.winner: int | None = None
         self.is_over = False
         self._obey(self.call.start(self.now))
 
     def pass_time(self, seconds: float, event: Event) -> None:
-        """Nothing wakes before its time."""
+        """What has no reason to wake earlier wakes when it's time."""
         self.now += seconds
-        if isinstance(event, Woke) and self.wake_at is not None:
+        if isinstance(event, Woke) and self.wake_at is not None and seconds != _EARLY:
             self.now = max(self.now, self.wake_at)
 
     def tell(self, event: Event) -> tuple[Command, ...]:
         """An attempt that has ended is no longer on its way when the call hears of it."""
         match event:
-            case Broke(attempt, _) | Ended(attempt):
+            case Broke(attempt, _, spoiled):
+                if attempt in self.open:
+                    self.spoiled |= spoiled
+                    self.fresh -= spoiled
+                self.open.discard(attempt)
+            case Ended(attempt) | Denied(attempt):
                 self.open.discard(attempt)
             case Woke():
                 self.wake_at = None
         commands = self.call.tell(event, self.now)
         self._obey(commands)
         assert self.is_over or self.open or self.wake_at is not None, "it waits for nothing"
+        is_waiting = not self.open
+        assert self.budget.paid <= self.call.attempts + is_waiting, "it pays for what was not begun"
         return commands
 
     def _obey(self, commands: tuple[Command, ...]) -> None:
@@ -127,13 +143,14 @@ class World:
         assert self.winner is None, "it opens an offer after its commit"
         assert self.opened == attempt
         assert 0 <= rank < self.setting.offers
-        assert rank in self.ranks or rank == len(self.ranks), "it skips a cheaper offer"
+        assert rank not in self.spoiled, "it opens an offer that is ruled out"
+        assert rank == min(self.fresh, default=rank), "it skips a cheaper offer"
         assert attempt == 0 or self.now < self.expires_at, "it begins what can't end in time"
         self.opened += 1
-        self.ranks.add(rank)
+        self.fresh.discard(rank)
         self.open.add(attempt)
-        assert self.opened <= self.setting.most
-        assert self.opened - 1 <= self.budget.paid, "a retry is not paid for"
+        assert self.call.attempts <= self.setting.most
+        assert self.call.attempts - 1 <= self.budget.paid, "a retry is not paid for"
 
 
 def history(data: st.DataObject, world: World) -> Iterator[Event]:
@@ -142,20 +159,22 @@ def history(data: st.DataObject, world: World) -> Iterator[Event]:
         if world.is_over:
             return
         event = data.draw(_possible(world))
-        world.pass_time(data.draw(st.sampled_from([0.0, 0.5, 5.0])), event)
+        world.pass_time(data.draw(st.sampled_from([0.0, _EARLY, 0.5, 5.0])), event)
         yield event
 
 
-def to_the_end(world: World) -> Iterator[Event]:
-    """Every attempt ends; in how many steps is bounded."""
-    for _ in range(3 * world.setting.most + 3):
+def to_the_end(world: World, *, is_let_in: bool = True) -> Iterator[Event]:
+    """Every attempt ends, or is not even let begin; in how many steps is bounded."""
+    for _ in range(3 * (world.setting.most if is_let_in else world.setting.offers) + 4):
         if world.is_over:
             return
         event: Event = Woke()
         if world.winner is not None:
             event = Ended(world.winner)
-        elif world.open:
+        elif world.open and is_let_in:
             event = Broke(min(world.open), an_outcome())
+        elif world.open:
+            event = Denied(min(world.open), an_outcome(status=None), world.now)
         world.pass_time(0.0, event)
         yield event
 
@@ -164,8 +183,12 @@ def _possible(world: World) -> st.SearchStrategy[Event]:
     """What can happen now; a caller leaves only a call that has been through something."""
     events: list[st.SearchStrategy[Event]] = [st.just(DownstreamLeft())] if world.opened > 2 else []
     for attempt in sorted(world.open):
-        events.append(st.builds(Broke, st.just(attempt), OUTCOMES))
+        spoiled = st.frozensets(st.integers(0, world.setting.offers - 1), max_size=2)
+        events.append(st.builds(Broke, st.just(attempt), OUTCOMES, st.just(frozenset()) | spoiled))
         events.append(st.just(Ended(attempt) if attempt == world.winner else Answered(attempt)))
+        if attempt != world.winner:
+            until = st.sampled_from([None, world.now, world.now + 1.0, world.now + 20.0])
+            events.append(st.builds(Denied, st.just(attempt), OUTCOMES, until))
     if world.wake_at is not None and world.winner is None:
         events.append(st.just(Woke()))
     return st.one_of(events)
@@ -181,3 +204,8 @@ class _CountingBudget(RetryBudget):
         is_paid = super().withdraw(now)
         self.paid += is_paid
         return is_paid
+
+    def refund(self) -> None:
+        """As a budget does."""
+        super().refund()
+        self.paid -= 1

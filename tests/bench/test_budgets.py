@@ -17,15 +17,21 @@ import pytest
 
 from satisfice.attempt.machine import Answered, Call, Commit, Ended, Finish, Open
 from satisfice.attempt.pacing import Backoff, Pacing, RetryBudget
-from satisfice.catalog.model import ModelId
+from satisfice.catalog.lessons import Lessons
+from satisfice.catalog.model import AUTO, ModelId
 from satisfice.catalog.offers import Catalog, Offer, Price
 from satisfice.core.amounts import Rate
 from satisfice.core.clock import ManualClock
-from satisfice.engine.gateway import Gateway
+from satisfice.engine.gateway import Gateway, Supply
+from satisfice.engine.memory import Memory
 from satisfice.ports import Endpoint
+from satisfice.routing.conversation import NEW
+from satisfice.routing.policy import NONE, Asking, Policies
+from satisfice.routing.pool import Pools
 from satisfice.routing.select import decide
 from satisfice.wire.observer import StreamObserver
 from satisfice.wire.openai_chat import OpenAIChat
+from tests.build import some_conditions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -39,6 +45,7 @@ _ROUNDS = 30
 _CALLS = 200
 
 _DIALECT = OpenAIChat()
+_ASKING = Asking()
 _TURN: Mapping[str, str] = {
     "role": "user",
     "content": "The quick brown fox jumps over the lazy dog, and nobody minds at all. " * 4,
@@ -70,11 +77,28 @@ def test_the_model_is_renamed_and_the_request_encoded_in_10_microseconds() -> No
 
 
 def test_ten_of_500_offers_are_ranked_in_20_microseconds() -> None:
-    catalog = Catalog(_offer(provider, model) for provider in range(10) for model in range(50))
-    request = _DIALECT.parse(_BODY)
-    assert 10 == len(decide(request, catalog))
+    pools = Pools(Catalog(_offer(provider, model) for provider in range(10) for model in range(50)), Lessons())
+    request, conditions = _DIALECT.parse(_BODY), some_conditions()
 
-    _keeps(20.0, lambda: decide(request, catalog))
+    def choose() -> int:
+        pool = pools.find(request.model, NONE, request.needs)
+        return len(decide(request, pool, thread=NEW, conditions=conditions).candidates)
+
+    assert 10 == choose()
+    _keeps(20.0, choose)
+
+
+def test_500_candidates_are_ranked_in_150_microseconds() -> None:
+    pools = Pools(Catalog(_offer(provider, model) for provider in range(10) for model in range(50)), Lessons())
+    request, conditions = _DIALECT.parse(_BODY), some_conditions()
+
+    def choose() -> int:
+        pool = pools.find(AUTO, NONE, request.needs)
+        assert 500 == len(pool.offers)
+        return len(decide(request, pool, thread=NEW, conditions=conditions).candidates)
+
+    assert 20 == choose()
+    _keeps(150.0, choose)
 
 
 def test_the_machine_needs_5_microseconds_for_a_call_that_goes_well() -> None:
@@ -92,13 +116,15 @@ def test_the_machine_needs_5_microseconds_for_a_call_that_goes_well() -> None:
 def test_a_call_that_goes_well_takes_26_microseconds_between_the_two_sockets() -> None:
     """All that isn't server or transport: 10 to read the request and to decide, 12 for machine and driver, the rest."""
     caller = _Caller()
+    clock = ManualClock()
+    endpoints = {name: Endpoint(provider=name, url="http://localhost/v1") for name in _PROVIDERS}
     gateway = Gateway(
-        offers=[_offer(provider, 7) for provider in range(3)],
-        endpoints={name: Endpoint(provider=name, url="http://localhost/v1") for name in _PROVIDERS},
-        sources=(),
+        Supply([_offer(provider, 7) for provider in range(3)], endpoints),
+        Policies(),
         pacing=_pacing(),
         transport=_AnswersAtOnce(),
-        clock=ManualClock(),
+        clock=clock,
+        memory=Memory(clock),
     )
 
     async def start() -> None:
@@ -106,7 +132,7 @@ def test_a_call_that_goes_well_takes_26_microseconds_between_the_two_sockets() -
 
     async def call() -> None:
         for _ in range(_CALLS):
-            await gateway.answer(_DIALECT, _BODY, headers=(), downstream=caller)
+            await gateway.answer(_DIALECT, _BODY, asking=_ASKING, headers=(), downstream=caller)
         assert _ANSWER == caller.received
 
     with asyncio.Runner() as runner:

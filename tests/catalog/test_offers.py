@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from satisfice.catalog.offers import Catalog, Offer, Price, merge
+from satisfice.catalog.names import Named
+from satisfice.catalog.offers import Catalog, Offer, Price, Tier, merge
 from satisfice.core.amounts import PER_MTOK, Msat, Rate, Usage
 from tests.build import a_catalog, a_price, a_usage, an_offer
 
@@ -112,3 +114,66 @@ def test_offers_and_prices_can_not_be_changed() -> None:
         an_offer().provider = "other"  # type: ignore[misc]  # that it can't be is the test
     with pytest.raises(AttributeError):
         a_price().base_fee = Msat(1)  # type: ignore[misc]  # that it can't be is the test
+
+
+def test_written_input_has_its_own_price_or_that_of_other_input() -> None:
+    usage = Usage(cache_write=1_000)
+
+    assert Msat(100) == a_price(100_000).cost(usage)
+    assert Msat(125) == msgspec.structs.replace(a_price(100_000), cache_write=Rate(125_000)).cost(usage)
+
+
+def test_a_long_prompt_moves_all_tokens_into_another_tier() -> None:
+    tiers = (
+        Tier(above=1_000, input=Rate(2_000_000), output=Rate(3_000_000), cache_read=Rate(500_000)),
+        Tier(above=5_000, input=Rate(9_000_000), output=Rate(9_000_000)),
+    )
+    price = msgspec.structs.replace(a_price(base_fee=7), tiers=tiers)
+
+    assert Msat(7 + 1_000 + 2) == price.cost(a_usage(1_000, 1))
+    assert Msat(7 + 2 * 901 + 50 + 3) == price.cost(a_usage(901, 1, cache_read=100))
+    assert Msat(7 + 9 * 5_001 + 9) == price.cost(a_usage(4_901, 1, cache_read=100))
+
+
+def test_offers_of_one_model_under_several_ids_are_found_by_each_of_them() -> None:
+    named = (Named(name="gpt-4o", aliases=("gpt-4o-2024-11-20", "never-listed")),)
+    catalog = Catalog(
+        [an_offer("a", "gpt-4o"), an_offer("b", "openai/gpt-4o"), an_offer("c", "gpt-4o-2024-11-20")], named
+    )
+
+    for name in ("gpt-4o", "openai/gpt-4o", "gpt-4o-2024-11-20", "never-listed"):
+        assert ["a", "b", "c"] == [offer.provider for offer in catalog.find(name)], name
+    assert ("gpt-4o",) == catalog.models
+    assert "openai/gpt-4o" == catalog.find("gpt-4o@b")[0].upstream_model
+
+
+@pytest.mark.parametrize("swap", [False, True])
+def test_of_two_listings_of_one_model_the_one_with_its_very_name_is_the_offer(*, swap: bool) -> None:
+    named = (Named(name="gpt-4o", aliases=("gpt-4o-old",)),)
+    listed = [an_offer("a", "openai/gpt-4o"), an_offer("a", "gpt-4o-old")]
+
+    catalog = Catalog(reversed(listed) if swap else listed, named)
+
+    assert ["openai/gpt-4o"] == [offer.upstream_model for offer in catalog.find("gpt-4o")]
+
+
+def test_a_virtual_model_is_any_of_its_models() -> None:
+    named = (Named(name="fast", any_of=("x", "tiny-*")), Named(name="none", any_of=("absent",)))
+    catalog = Catalog(
+        [an_offer("a", "x"), an_offer("a", "tiny-1"), an_offer("b", "large"), an_offer("b", "fast")], named
+    )
+
+    assert ["x", "tiny-1"] == [offer.model for offer in catalog.find("fast")]
+    assert () == catalog.find("none")
+    assert ("fast", "none") == catalog.virtual
+
+
+def test_who_takes_any_model_gets_the_calls_for_those_that_nobody_lists() -> None:
+    anything = an_offer("c", "*", price=a_price(5))
+    catalog = Catalog([an_offer("a", "small"), anything])
+
+    assert ["a"] == [offer.provider for offer in catalog.find("small")]
+    assert ["a"] == [offer.provider for offer in catalog.find("auto")]
+    assert ("small",) == catalog.models
+    (found,) = catalog.find("unheard-of")
+    assert ("unheard-of@c", "unheard-of", a_price(5)) == (found.id, found.upstream_model, found.price)

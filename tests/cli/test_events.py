@@ -11,20 +11,23 @@ from satisfice.core.amounts import Msat, Usage
 from satisfice.core.errors import UpstreamFailed
 from satisfice.engine.attempt import Job
 from satisfice.engine.driver import Seen
-from satisfice.routing.select import Candidate
+from satisfice.routing.conversation import NEW
+from satisfice.routing.select import decide
 from satisfice.wire.openai_chat import OpenAIChat
-from tests.build import a_request, an_offer
+from tests.build import a_pool, a_request, an_offer, some_conditions
 
 
 def a_job(prompt: str = "Hello") -> Job:
     request = a_request(prompt=prompt)
-    return Job("req_1", request, OpenAIChat(), [Candidate(an_offer(), Msat(5))], (), 100.0)
+    decision = decide(request, a_pool([an_offer()]), thread=NEW, conditions=some_conditions())
+    return Job("req_1", request, OpenAIChat(), decision, (), 100.0)
 
 
 ANSWERED = Seen(
-    provider="acme",
+    offer=an_offer("acme"),
     usage=Usage(uncached=10, cache_read=2, text=3, reasoning=1),
     cost=Msat(7),
+    charged=None,
     retries=1,
     is_complete=True,
     has_left=False,
@@ -54,8 +57,8 @@ def test_a_call_is_told_with_its_cost_its_tokens_and_what_failed_before() -> Non
         (ANSWERED, "answered"),
         (msgspec.structs.replace(ANSWERED, is_complete=False), "cut"),
         (msgspec.structs.replace(ANSWERED, is_complete=False, has_left=True), "left"),
-        (msgspec.structs.replace(ANSWERED, provider=None, is_complete=False), "refused"),
-        (msgspec.structs.replace(ANSWERED, provider=None, is_complete=False, error=UpstreamFailed("No.")), "failed"),
+        (msgspec.structs.replace(ANSWERED, offer=None, is_complete=False), "refused"),
+        (msgspec.structs.replace(ANSWERED, offer=None, is_complete=False, error=UpstreamFailed("No.")), "failed"),
     ],
 )
 def test_how_a_call_ended_is_one_word(seen: Seen, outcome: str) -> None:
@@ -66,7 +69,7 @@ def test_an_error_is_told_by_its_code_since_its_message_may_quote_the_prompt() -
     prompt = "my secret plan"
     said = Outcome(Fault.UPSTREAM, "status 500", status=500, said=f"can't answer {prompt}")
     error = UpstreamFailed(f"No offer answered. Tried acme: status 500 (can't answer {prompt}).")
-    seen = msgspec.structs.replace(ANSWERED, provider=None, is_complete=False, error=error, failures=(("acme", said),))
+    seen = msgspec.structs.replace(ANSWERED, offer=None, is_complete=False, error=error, failures=(("acme", said),))
 
     told = called(a_job(prompt), seen, now=101.0, unix_ms=0)
 

@@ -12,12 +12,12 @@ from satisfice.cli.looking import look, watch
 from satisfice.cli.plan import Plan
 from satisfice.config.schema import Config, ProviderConfig
 from satisfice.core.clock import ManualClock
-from satisfice.core.errors import Break
-from satisfice.engine.assembly import gateway_for
+from satisfice.core.errors import Break, Broken
+from satisfice.engine.assembly import gateway_for, memory_for
 from satisfice.engine.gateway import Gateway
-from satisfice.ports import Endpoint
+from satisfice.ports import Endpoint, Sending
 from satisfice.transport.scenario import Scenario, ScriptedProvider
-from satisfice.transport.scripted import ScriptedTransport
+from satisfice.transport.scripted import ScriptedAnswer, ScriptedTransport
 from tests.build import an_offer
 
 CLOCK = ManualClock()
@@ -56,8 +56,14 @@ PLAN = Plan(
 )
 
 
-def a_gateway() -> Gateway:
-    return gateway_for(PLAN.config, ScriptedTransport(SCENARIO, CLOCK), clock=CLOCK, maybe=PLAN.maybe)
+def a_gateway(transport: ScriptedTransport | None = None) -> Gateway:
+    return gateway_for(
+        PLAN.config,
+        transport or ScriptedTransport(SCENARIO, CLOCK),
+        clock=CLOCK,
+        memory=memory_for(PLAN.config, CLOCK),
+        maybe=PLAN.maybe,
+    )
 
 
 async def test_each_provider_is_told_once_and_then_the_sum() -> None:
@@ -91,16 +97,29 @@ async def test_one_that_keeps_us_waiting_is_named_in_the_sum(monkeypatch: pytest
     assert ("acme", "gone") == total.silent
 
 
+class Moody(ScriptedTransport):
+    """Of this scenario, but one provider of it may break."""
+
+    mood: Break | None = None
+
+    async def open(self, endpoint: Endpoint, sending: Sending) -> ScriptedAnswer:
+        if endpoint.provider == "acme" and self.mood is not None:
+            raise Broken(self.mood)
+        return await super().open(endpoint, sending)
+
+
 async def test_later_only_changes_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(looking, "_WHILE", 0.001)
-    gateway, log = a_gateway(), Notes()
+    transport, log = Moody(SCENARIO, CLOCK), Notes()
+    gateway = a_gateway(transport)
     await gateway.refresher.refresh()
 
     async with asyncio.TaskGroup() as group:
         watching = group.create_task(watch(gateway, PLAN, log=log))
-        for failure in ("fell silent", "connection refused"):
+        for mood in (Break.IDLE_TIMEOUT, Break.REFUSED):
             await asyncio.sleep(0.01)
-            gateway.refresher.failures["acme"] = failure
+            transport.mood = mood
+            await gateway.refresher.refresh()
             await log.news.wait()
             log.news.clear()
         watching.cancel()

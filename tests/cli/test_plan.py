@@ -76,6 +76,14 @@ def test_without_a_file_keys_and_model_servers_are_taken() -> None:
     assert [known.variable for known in KNOWN_PROVIDERS if known.name != "openai"] == list(made.missing)
 
 
+def test_without_a_file_offers_need_no_price() -> None:
+    """A key alone says nothing about prices, and many providers list none."""
+    Path("mine.toml").write_text(PROVIDER)
+
+    assert plan(None, {"OPENAI_API_KEY": "sk-1"}, local=LOCAL).config.routing.allow_unpriced
+    assert not plan(Path("mine.toml"), {}).config.routing.allow_unpriced
+
+
 def test_what_is_here_is_taken_though_there_is_a_file() -> None:
     Path("satisfice.toml").write_text(PROVIDER)
 

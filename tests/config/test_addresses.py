@@ -83,6 +83,26 @@ def test_what_is_no_base_address_is_refused(value: object, why: str, hint: str) 
     assert (why, hint) == (refused.value.why, refused.value.hint)
 
 
+@pytest.mark.parametrize("address", ["https://a.example/", "https://a.example/v1/models", "http://[::1]:80/q.json"])
+def test_the_address_of_one_document_is_taken_as_it_is(address: str) -> None:
+    assert address == Address(is_base=False).read(address)
+
+
+@pytest.mark.parametrize(
+    ("address", "hint"),
+    [
+        ("https://me:pw@a.example", "take them out"),
+        ("https://a.example/?k=1", "end it before the `?` or `#`"),
+        ("a.example/q.json", 'write "https://a.example/q.json"'),
+    ],
+)
+def test_the_address_of_one_document_holds_no_secret_either(address: str, hint: str) -> None:
+    with pytest.raises(Unfit) as refused:
+        Address(is_base=False).read(address)
+
+    assert hint == refused.value.hint
+
+
 @pytest.mark.parametrize(
     ("address", "hidden"),
     [

@@ -1,4 +1,4 @@
-"""The rules that concern several settings at once."""
+"""From the tables of a file to what the gateway is built from."""
 
 from __future__ import annotations
 
@@ -6,14 +6,20 @@ from pathlib import Path
 
 import pytest
 
-from satisfice.catalog.model import ModelId
-from satisfice.catalog.offers import Offer, Price
+from satisfice.catalog.model import Capabilities, ModelId
+from satisfice.catalog.names import Named
+from satisfice.catalog.offers import Offer, Price, Tier, Traits
+from satisfice.config.callers import CallerKey
 from satisfice.config.load import Loaded, load
 from satisfice.config.problems import Code
-from satisfice.config.schema import Config, ProviderConfig, RoutingConfig, ServerConfig
+from satisfice.config.providers import FeedConfig
+from satisfice.config.schema import Config, HealthConfig, ProviderConfig, RoutingConfig, ServerConfig
 from satisfice.core.amounts import Rate, UsdPerBtc
 from satisfice.core.secrets import Secret
+from satisfice.health.breaker import Limits
 from satisfice.ports import Endpoint, Timeouts
+from satisfice.routing.policy import Policy
+from satisfice.wire.request import Ability
 
 _WHOLE_TEXT = """
 [server]
@@ -27,12 +33,20 @@ drain_timeout = 1.5
 usd_per_btc = 95_000
 
 [routing]
+policy = "careful"
+allow_unpriced = true
 max_attempts = 2
 hedge_after = 2.5
 retry_ratio = 0.1
 retry_reserve = 1
 backoff_initial = 0.1
 backoff_max = 1
+
+[health]
+failures = 2
+open_for = 20
+open_max = 60
+probe_wait = 1
 
 [[providers]]
 name = "open-router"
@@ -44,22 +58,58 @@ first_byte_timeout = 2
 idle_timeout = 3
 total_timeout = 4
 list_models = true
+region = "eu"
+failures = 5
+cache_lifetime = 300
 
 [[providers.models]]
 id = "gpt-4o"
 upstream_id = "openai/gpt-4o"
 input_msat_per_mtok = 1
 output_msat_per_mtok = 2
+can = ["tools"]
+
+[[providers.models.tiers]]
+above = 200_000
+input_msat_per_mtok = 3
+output_msat_per_mtok = 4
 
 [[providers]]
 name = "local"
 url = "http://127.0.0.1:11434/v1"
 free = true
+
+[[feeds]]
+name = "prices"
+url = "https://prices.example/quotes.json"
+max_age = 60
+period = 10
+
+[[models]]
+name = "fast"
+any_of = ["gpt-4o-mini", "qwen/*"]
+policy = "careful"
+
+[[policies]]
+name = "careful"
+regions = ["eu"]
+
+[[keys]]
+name = "laptop"
+key = "env:LAPTOP_KEY"
+policy = "careful"
 """
 _WHOLE = Config(
     server=ServerConfig(host="0.0.0.0", port=80, access_token=Secret("t"), max_body_mib=8, drain_timeout=1.5),  # noqa: S104 - read, not bound
     routing=RoutingConfig(
-        max_attempts=2, hedge_after=2.5, retry_ratio=0.1, retry_reserve=1.0, backoff_initial=0.1, backoff_max=1.0
+        policy="careful",
+        allow_unpriced=True,
+        max_attempts=2,
+        hedge_after=2.5,
+        retry_ratio=0.1,
+        retry_reserve=1.0,
+        backoff_initial=0.1,
+        backoff_max=1.0,
     ),
     providers=(
         ProviderConfig(
@@ -75,146 +125,81 @@ _WHOLE = Config(
                     provider="open-router",
                     model=ModelId("gpt-4o"),
                     upstream_model="openai/gpt-4o",
-                    price=Price(input=Rate(1), output=Rate(2)),
+                    price=Price(
+                        input=Rate(1),
+                        output=Rate(2),
+                        tiers=(Tier(above=200_000, input=Rate(3), output=Rate(4)),),
+                    ),
+                    capabilities=Capabilities(has=frozenset({Ability.TOOLS})),
+                    traits=Traits(region="eu"),
                 ),
             ),
             list_models=True,
+            traits=Traits(region="eu"),
+            limits=Limits(failures=5, open_for=20.0, open_max=60.0),
+            cache_lifetime=300.0,
         ),
         ProviderConfig(
             endpoint=Endpoint(provider="local", url="http://127.0.0.1:11434/v1"), list_models=True, free=True
         ),
     ),
     usd_per_btc=UsdPerBtc(95_000),
+    health=HealthConfig(failures=2, open_for=20.0, open_max=60.0, probe_wait=1.0),
+    policies=(Policy(name="careful", regions=frozenset({"eu"})),),
+    keys=(CallerKey(name="laptop", key=Secret("l"), policy="careful"),),
+    models=(Named(name="fast", any_of=("gpt-4o-mini", "qwen/*"), policy="careful"),),
+    feeds=(FeedConfig(name="prices", url="https://prices.example/quotes.json", max_age=60.0, period=10.0),),
 )
-_PROVIDER = '[[providers]]\nname = "a"\nurl = "https://a.example/v1"\n'
 
 
 def test_a_whole_file_becomes_what_the_gateway_is_built_from() -> None:
-    assert _WHOLE == _config(_WHOLE_TEXT, {"TOKEN": "t", "KEY": "k"})
+    loaded = _load(_WHOLE_TEXT)
 
-
-@pytest.mark.parametrize(
-    ("settings", "lists"),
-    [
-        ("", True),
-        ("models = []", True),
-        ("models = [{ id = 'm', free = true }]", False),
-        ("list_models = true\nmodels = [{ id = 'm', free = true }]", True),
-    ],
-)
-def test_a_provider_without_models_is_asked_for_them(settings: str, *, lists: bool) -> None:
-    assert lists == _config(_PROVIDER + settings).providers[0].list_models
-
-
-def test_a_provider_that_offers_nothing_is_warned_of() -> None:
-    assert [Code.NO_MODELS] == _codes(f"{_PROVIDER}list_models = false")
-
-
-def test_a_model_has_the_same_name_upstream_unless_said_otherwise() -> None:
-    config = _config(f"{_PROVIDER}models = [{{ id = 'm', free = true }}]")
-
-    assert "m" == config.providers[0].offers[0].upstream_model
-
-
-@pytest.mark.parametrize(
-    ("settings", "env", "key"),
-    [
-        ("", {}, None),
-        ("", {"SATISFICE_A_API_KEY": ""}, None),
-        ("", {"SATISFICE_A_API_KEY": "by-convention\n"}, "by-convention"),
-        ('key = "env:KEY"', {"SATISFICE_A_API_KEY": "by-convention", "KEY": "named"}, "named"),
-    ],
-)
-def test_a_key_that_is_not_named_is_taken_from_a_variable_by_convention(
-    settings: str, env: dict[str, str], key: str | None
-) -> None:
-    assert (Secret(key) if key else None) == _config(_PROVIDER + settings, env).providers[0].endpoint.key
-
-
-def test_a_key_by_convention_has_to_be_one() -> None:
-    loaded = _load(_PROVIDER, {"SATISFICE_A_API_KEY": "two words"})
-
-    assert [(2, Code.BAD_VALUE)] == [(problem.line, problem.code) for problem in loaded.problems]
-    assert "SATISFICE_A_API_KEY" in loaded.problems[0].message
-    assert "two words" not in str(loaded.problems)
+    assert (_WHOLE, ()) == (loaded.config, loaded.problems)
 
 
 @pytest.mark.parametrize(
     ("settings", "codes"),
     [
-        ('host = "0.0.0.0"', [Code.OPEN_TO_NETWORK]),
-        ('host = "gateway.example"', [Code.OPEN_TO_NETWORK]),
-        ('host = "0.0.0.0"\naccess_token = "env:TOKEN"', []),
-        ('host = "0.0.0.0"\naccess_token = "env:MISSING"', [Code.MISSING_VARIABLE]),
-        ('host = "0.0.0.0"\naccess_token = ""', [Code.BAD_VALUE]),
-        ('host = "::1"', []),
-        ('host = "localhost"', []),
-    ],
-)
-def test_other_machines_need_a_token(settings: str, codes: list[Code]) -> None:
-    assert codes == _codes(f"[server]\n{settings}", {"TOKEN": "t"})
-
-
-@pytest.mark.parametrize(
-    ("settings", "codes"),
-    [
-        ("backoff_initial = 9", [Code.CONFLICT]),
-        ("backoff_max = 0.1", [Code.CONFLICT]),
-        ("backoff_initial = 8", []),
-        ("backoff_initial = 9\nbackoff_max = 10", []),
+        ("[routing]\nbackoff_initial = 9", [Code.CONFLICT]),
+        ("[routing]\nbackoff_max = 0.1", [Code.CONFLICT]),
+        ("[routing]\nbackoff_initial = 8", []),
+        ("[routing]\nbackoff_initial = 9\nbackoff_max = 10", []),
+        ("[health]\nopen_for = 601", [Code.CONFLICT]),
+        ("[health]\nopen_max = 29", [Code.CONFLICT]),
+        ("[health]\nopen_for = 600", []),
     ],
 )
 def test_the_first_pause_is_not_longer_than_the_longest(settings: str, codes: list[Code]) -> None:
-    assert codes == _codes(f"[routing]\n{settings}")
+    assert codes == _codes(settings)
 
 
 @pytest.mark.parametrize(
-    ("settings", "codes"),
+    "names",
     [
-        ("first_byte_timeout = 601", [Code.UNREACHABLE_TIMEOUT]),
-        ("total_timeout = 60", []),
-        ("total_timeout = 60\nidle_timeout = 60", []),
-        ("total_timeout = 1\nidle_timeout = 2\nconnect_timeout = 3", [Code.UNREACHABLE_TIMEOUT] * 2),
+        "[routing]\npolicy = 'carefree'",
+        "[[keys]]\nname = 'laptop'\nkey = 'env:KEY'\npolicy = 'carefree'",
+        "[[models]]\nname = 'fast'\nany_of = ['*']\npolicy = 'carefree'",
     ],
 )
-def test_a_timeout_that_is_set_can_be_reached(settings: str, codes: list[Code]) -> None:
-    """A default that is longer than the whole call says nothing about what somebody wanted."""
-    assert codes == _codes(_PROVIDER + settings)
+def test_whoever_names_a_policy_names_one_that_there_is(names: str) -> None:
+    assert [Code.UNKNOWN_NAME] == _codes(names)
+    assert [] == _codes(f"{names}\n[[policies]]\nname = 'carefree'")
 
 
-def test_names_are_told_apart() -> None:
-    models = "models = [{ id = 'm', free = true }, { id = 'm', free = true }]\n"
-    loaded = _load(_PROVIDER + models + _PROVIDER)
+@pytest.mark.parametrize(
+    ("routing", "codes"),
+    [("", [Code.UNPRICED_MODEL]), ("allow_unpriced = false", [Code.UNPRICED_MODEL]), ("allow_unpriced = true", [])],
+)
+def test_a_model_without_a_price_is_warned_of_unless_that_is_wanted(routing: str, codes: list[Code]) -> None:
+    provider = "[[providers]]\nname = 'a'\nurl = 'https://a.example'\nmodels = [{ id = 'm' }]"
 
-    assert [(4, Code.DUPLICATE), (6, Code.DUPLICATE)] == [(found.line, found.code) for found in loaded.problems]
-    assert ["line 4 has it already: change one of them", "line 2 has it already: change one of them"] == [
-        problem.hint for problem in loaded.problems
-    ]
-
-
-def test_two_providers_may_have_the_same_model() -> None:
-    models = "models = [{ id = 'm', free = true }]\n"
-
-    assert [] == _codes(_PROVIDER + models + _PROVIDER.replace('"a"', '"b"') + models)
+    assert codes == _codes(f"[routing]\n{routing}\n{provider}")
 
 
-def test_no_model_is_called_auto() -> None:
-    assert [Code.BAD_VALUE] == _codes(f"{_PROVIDER}models = [{{ id = 'auto', free = true }}]")
+def _load(text: str) -> Loaded:
+    return load(text, file="file.toml", env={"TOKEN": "t", "KEY": "k", "LAPTOP_KEY": "l"}, base=Path())
 
 
-def test_the_models_of_a_provider_that_is_not_right_are_checked_too() -> None:
-    assert [Code.MISSING_KEY, Code.UNPRICED_MODEL] == _codes('[[providers]]\nname = "a"\nmodels = [{ id = "m" }]')
-
-
-def _load(text: str, env: dict[str, str] | None = None) -> Loaded:
-    return load(text, file="file.toml", env=env or {}, base=Path())
-
-
-def _config(text: str, env: dict[str, str] | None = None) -> Config:
-    loaded = _load(text, env)
-    assert (True, ()) == (loaded.config is not None, loaded.problems)
-    return loaded.config or Config()
-
-
-def _codes(text: str, env: dict[str, str] | None = None) -> list[Code]:
-    return [problem.code for problem in _load(text, env).problems]
+def _codes(text: str) -> list[Code]:
+    return [problem.code for problem in _load(text).problems]

@@ -6,7 +6,8 @@ import pytest
 
 from satisfice.config.addresses import Address
 from satisfice.config.environment import KNOWN_PROVIDERS, LOCAL_SERVERS, from_environment
-from satisfice.config.schema import PROVIDERS, ProviderConfig
+from satisfice.config.providers import PROVIDERS
+from satisfice.config.schema import ProviderConfig
 from satisfice.core.secrets import Secret
 from satisfice.ports import Endpoint
 

@@ -137,7 +137,11 @@ class TestSecrets:
     """Canaries in every place where a secret can be never come out."""
 
     canary = "c4n4ry-0123456789"
-    env: ClassVar = {"CANARY": f"env-{canary}", "PROXY": f"socks5h://me:env-{canary}@127.0.0.1:9050"}
+    env: ClassVar = {
+        "CANARY": f"env-{canary}",
+        "OTHER": f"other-{canary}",
+        "PROXY": f"socks5h://me:env-{canary}@127.0.0.1:9050",
+    }
     text = f"""
         [server]
         access_token = "literal-{canary}" # comment-{canary}
@@ -151,6 +155,12 @@ class TestSecrets:
         url = "https://b.example/v1"
         key = "env:CANARY"
         proxy = "env:PROXY"
+        [[keys]]
+        name = "laptop"
+        key = "literal-2-{canary}"
+        [[keys]]
+        name = "phone"
+        key = "env:OTHER"
         [[providers]]
         name = "c"
         url = "https://c.example/v1"
@@ -166,6 +176,9 @@ class TestSecrets:
 
         assert config is not None
         assert Secret(f"file-{self.canary}") == config.providers[0].endpoint.key
+        assert [Secret(f"literal-2-{self.canary}"), Secret(f"other-{self.canary}")] == [
+            each.key for each in config.keys
+        ]
         assert self.canary not in f"{config!r} {config} {config.providers[1].endpoint.proxy}"
 
     def test_a_traceback_with_all_its_locals_does_not_show_them(self, base: Path) -> None:
@@ -195,6 +208,11 @@ class TestSecrets:
             "mistake-{canary}",
             "models = [{{ key = 'mistake-{canary}' }}]",
             "models = [{{ key = 'mistake-{canary}",
+            "[[keys]]\nname = 'a'\nkey = 'literal-{canary}'",
+            "[[keys]]\nname = 'a'\nkey = ['mistake-{canary}']",
+            "[[keys]]\nkey = 'mistake-{canary}",
+            "[[keys]]\nlaptop = 'mistake-{canary}'",
+            "[[policies]]\nname = 'a'\nweights = {{ b = 'mistake-{canary}' }}",
         ],
     )
     def test_no_report_shows_them_whatever_is_wrong(
@@ -207,6 +225,26 @@ class TestSecrets:
         reports = [*map(render, loaded.problems), *map(json.dumps, map(as_json, loaded.problems))]
         assert reports
         assert self.canary not in f"{reports} {loaded!r} {loaded.problems} {caplog.text}"
+
+    @pytest.mark.parametrize(
+        "keys",
+        [
+            "keys = 'horse-canary'",
+            "keys = ['horse-canary']",
+            "keys = [{ value = 'horse-canary' }]",
+            "[keys]\nlaptop = 'horse-canary'",
+            "[keys.laptop]\nvalue = 'horse-canary'",
+            "keys = 'horse-canary",
+            "keys = [horse-canary]",
+            "keys: horse-canary",
+        ],
+    )
+    def test_what_stands_instead_of_a_table_of_keys_may_be_a_key(self, keys: str) -> None:
+        """And need not look like one."""
+        problems = load(keys, file="file.toml", env={}, base=Path()).problems
+
+        assert problems
+        assert "horse" not in "\n".join(map(render, problems))
 
     @pytest.mark.parametrize("slip", ["", "\n", '"', "'", "[", "{", "=", "#", "@", ":", " "])
     def test_no_slip_of_the_pen_brings_them_out(self, base: Path, slip: str) -> None:

@@ -16,8 +16,29 @@ from satisfice.config.tables import Setting
 
 _PAGE = Path(__file__).parents[2] / "docs" / "configuration.md"
 _SETTINGS = [(f"{table.header}.{each.name}", table.name, each) for table in TABLES for each in table.settings]
-_NEEDED = {"providers": {"name": '"x"', "url": '"https://x.example"'}, "providers.models": {"id": '"m"'}}
-_PROVIDER = '[[providers]]\nname = "x"\nurl = "https://x.example"\n'
+_NEEDED = {
+    "providers": {"name": '"x"', "url": '"https://x.example"'},
+    "providers.models": {"id": '"m"'},
+    "providers.models.tiers": {"above": "1"},
+    "feeds": {"name": '"x"', "url": '"https://x.example"'},
+    "models": {"name": '"x"'},
+    "policies": {"name": '"x"'},
+    "keys": {"name": '"x"', "key": '"env:LAPTOP_KEY"'},
+}
+_UNFINISHED = {
+    "providers.models": {Code.UNPRICED_MODEL, Code.INCOMPLETE_PRICE},
+    "providers.models.tiers": {Code.INCOMPLETE_PRICE},
+    "models": {Code.MISSING_KEY},
+}
+"""What may be wrong with a table that has no more than one of its settings."""
+_PROVIDER = '[[providers]]\nname = "{}"\nurl = "https://x.example"\n'
+_MODEL = '[[providers.models]]\nid = "m"\ninput_{0}_per_mtok = 1\noutput_{0}_per_mtok = 1\n'
+# What the examples lean on: other providers, a policy, the price of a model.
+_AROUND = (
+    "[rates]\nusd_per_btc = 95_000\n"
+    f"{_PROVIDER.format('openrouter')}{_PROVIDER.format('local')}"
+    '[[policies]]\nname = "careful"\n'
+)
 
 
 def test_the_example_changes_nothing_as_it_is() -> None:
@@ -35,14 +56,17 @@ def test_the_example_has_every_setting_commented_out() -> None:
 @pytest.mark.parametrize(("table", "setting"), [pytest.param(table, each, id=name) for name, table, each in _SETTINGS])
 def test_what_is_shown_of_a_setting_is_right(table: str, setting: Setting, tmp_path: Path) -> None:
     (tmp_path / "my-ca.pem").write_text("-----BEGIN CERTIFICATE-----")
-    lines = {**_NEEDED.get(table, {}), setting.name: setting.shown.replace("/etc/ssl/", "")}
+    beside = {"strategy": '"weighted"'} if setting.name == "weights" else {}
+    lines = {**_NEEDED.get(table, {}), **beside, setting.name: setting.shown.replace("/etc/ssl/", "")}
     text = "".join(f"{name} = {value}\n" for name, value in lines.items())
-    above = _PROVIDER if table == "providers.models" else ""
+    above = _PROVIDER.format("x") if table.startswith("providers.") else ""
+    above += _MODEL.format("msat" if "_msat_" in setting.name else "usd") if table.endswith(".tiers") else ""
     header = next(each.header for each in TABLES if each.name == table)
-    env = {"SATISFICE_TOKEN": "t", "OPENROUTER_API_KEY": "k"}
-    loaded = load(f"{above}{header}\n{text}", file="file.toml", env=env, base=tmp_path)
+    around = "" if setting.name in {"name", "usd_per_btc"} else _AROUND  # which has some of those already
+    env = {"SATISFICE_TOKEN": "t", "OPENROUTER_API_KEY": "k", "LAPTOP_KEY": "l"}
+    loaded = load(f"{around}{above}{header}\n{text}", file="file.toml", env=env, base=tmp_path)
 
-    assert {found.code for found in loaded.problems} <= {Code.UNPRICED_MODEL, Code.INCOMPLETE_PRICE}
+    assert {found.code for found in loaded.problems} <= _UNFINISHED.get(table, set())
 
 
 def test_the_reference_page_is_made_of_the_tables() -> None:

@@ -115,7 +115,7 @@ def test_codes_have_names_and_meanings_of_their_own() -> None:
 def test_an_unfit_value_is_bad_unless_said_otherwise() -> None:
     unfit = Unfit("is odd", hint="make it even")
 
-    assert ("is odd", "make it even", Code.BAD_VALUE) == (unfit.why, unfit.hint, unfit.code)
+    assert ("is odd", "make it even", Code.BAD_VALUE, ()) == (unfit.why, unfit.hint, unfit.code, unfit.at)
 
 
 def _problem(

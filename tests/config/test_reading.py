@@ -11,6 +11,7 @@ from typing import Annotated
 import msgspec
 import pytest
 
+from satisfice.config.choices import Many
 from satisfice.config.problems import Code, Problem, Report
 from satisfice.config.reading import Entry, Reader
 from satisfice.config.references import Around, Sealed, check_token
@@ -32,6 +33,7 @@ class _Tree(msgspec.Struct, frozen=True, kw_only=True):
     count: Annotated[int, Setting(Whole(0, 9), "How many.")] = 3
     seconds: Annotated[float, Setting(Number(0, 9), "How long.")] = 1.0
     key: Annotated[Secret | None, Setting(Sealed("a secret", check_token, lambda _: False), "A key.")] = None
+    words: Annotated[tuple[str, ...], Setting(Many(Text("a word", "[a-z]+"), "words"), "Some.", example='["a"]')] = ()
 
 
 class _Empty(msgspec.Struct, frozen=True):
@@ -61,6 +63,15 @@ def test_an_unfit_value_is_noted_and_replaced_by_the_default() -> None:
     assert _Tree(seconds=2.5) == tree.value
     assert {"count": 10, "seconds": Decimal("2.5")} == tree.raw
     assert [(2, 9, Code.BAD_VALUE, "`count` must be a whole number from 0 to 9, not 10", "for example: count = 3")] == [
+        _told(problem) for problem in problems
+    ]
+
+
+def test_an_unfit_value_in_a_list_is_noted_where_it_stands() -> None:
+    tree, _, problems = _read('[tree]\nwords = [\n  "a",\n  "b c",\n]')
+
+    assert _Tree() == tree.value
+    assert [(4, 3, Code.BAD_VALUE, '`words` may hold a word, not "b c"', 'for example: words = ["a"]')] == [
         _told(problem) for problem in problems
     ]
 

@@ -7,6 +7,7 @@ from typing import Annotated
 import msgspec
 import pytest
 
+from satisfice.config.choices import Many
 from satisfice.config.tables import Setting, Table
 from satisfice.config.values import Flag, Kind, Number, Text, Whole
 
@@ -16,17 +17,24 @@ class _Shape(msgspec.Struct, frozen=True, kw_only=True):
 
     needed: Annotated[str, Setting(Text("a word", "[a-z]+"), "It is needed.", example='"word"')]
     count: Annotated[int, Setting(Whole(0, 9), "How many.")] = 3
+    words: Annotated[tuple[str, ...], Setting(Many(Text("a word", "[a-z]+"), "words"), "Some.", otherwise="none")] = ()
 
 
 _TABLE = Table("outer.inner", _Shape, is_list=True)
 
 
 def test_a_setting_has_the_name_and_the_default_of_its_field() -> None:
-    needed, count = _TABLE.settings
+    needed, count, _ = _TABLE.settings
 
     assert ("needed", None, True) == (needed.name, needed.default, needed.is_required)
     assert ("count", 3, False) == (count.name, count.default, count.is_required)
     assert "How many." == count.doc
+
+
+def test_an_empty_list_is_no_default_that_could_stand_in_the_file() -> None:
+    words = _TABLE.settings[2]
+
+    assert (None, False, "", "none") == (words.default, words.is_required, words.default_shown, words.otherwise)
 
 
 def test_a_table_knows_how_it_stands_in_the_file() -> None:

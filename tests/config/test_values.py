@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from satisfice.config.problems import Code, Unfit
-from satisfice.config.values import Flag, Kind, Number, Text, Usd, Whole, decimal_of, name_of, slug
+from satisfice.config.values import SLUG, TRAIT, Flag, Kind, Number, Text, Usd, Whole, decimal_of, name_of, slug
 
 _NAME = Text("a name", "[a-z-]+", slug)
 
@@ -143,6 +143,31 @@ def test_plain_values_may_be_shown(kind: Kind) -> None:
 )
 def test_a_message_names_what_it_found_in_the_words_of_the_file(value: object, name: str) -> None:
     assert name == name_of(value)
+
+
+def test_a_number_beyond_an_endless_bound_is_told_the_bound() -> None:
+    """For people it has none, so that `0 or more` would not say what is wrong."""
+    with pytest.raises(Unfit) as refused:
+        Whole(0, 10**15).read(10**15 + 1)
+
+    assert "must be no more than 1,000,000,000,000,000" == refused.value.why
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "hint"),
+    [
+        (SLUG, "Open Router", 'perhaps "open-router"'),
+        (TRAIT, "EU", 'perhaps "eu"'),
+        (TRAIT, "US East", 'perhaps "us-east"'),
+        (TRAIT, "Q4_K_M", 'perhaps "q4_k_m"'),
+    ],
+)
+def test_words_that_are_compared_have_one_spelling(kind: Kind, value: str, hint: str) -> None:
+    with pytest.raises(Unfit) as refused:
+        kind.read(value)
+
+    assert hint == refused.value.hint
+    assert kind.read(hint.removeprefix('perhaps "').removesuffix('"'))
 
 
 def test_what_is_no_number_has_no_decimal() -> None:

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from satisfice.attempt.pacing import Pacing, RetryBudget
-from satisfice.engine.gateway import Gateway
+from satisfice.engine.gateway import Gateway, Supply
+from satisfice.engine.memory import Memory
 from satisfice.ports import Endpoint, Timeouts
+from satisfice.routing.policy import Asking, Policies
 from satisfice.transport.script import Script
 from satisfice.transport.scripted import Ending, ScriptedTransport
 from satisfice.wire.openai_chat import OpenAIChat
@@ -141,6 +143,8 @@ class Stage:
         pacing: Pacing | None = None,
         timeouts: Timeouts | Mapping[str, Timeouts] = Timeouts(),  # noqa: B008 - a frozen value
         offers: Sequence[Offer] | None = None,
+        policies: Policies | None = None,
+        allow_unpriced: bool = False,
         transport: Transport | None = None,
     ) -> None:
         """Providers by name, with what they do; another transport has nothing to do with their scripts."""
@@ -149,16 +153,18 @@ class Stage:
         self.told: list[tuple[Job, Seen]] = []
         """All that `on_call` heard."""
         by_name = timeouts if isinstance(timeouts, Mapping) else dict.fromkeys(scripts, timeouts)
+        endpoints = {
+            name: Endpoint(provider=name, url=f"script://{name}", timeouts=by_name.get(name, Timeouts()))
+            for name in scripts
+        }
+        sold = offers or [an_offer(name, price=_price(rank)) for rank, name in enumerate(scripts)]
         self.gateway = Gateway(
-            offers=offers or [an_offer(name, price=_price(rank)) for rank, name in enumerate(scripts)],
-            endpoints={
-                name: Endpoint(provider=name, url=f"script://{name}", timeouts=by_name.get(name, Timeouts()))
-                for name in scripts
-            },
-            sources=(),
+            Supply(sold, endpoints, allow_unpriced=allow_unpriced),
+            policies or Policies(),
             pacing=pacing or a_pace(),
             transport=transport or self.transport,
             clock=clock,
+            memory=Memory(clock),
         )
         self.gateway.on_call = lambda job, seen: self.told.append((job, seen))
 
@@ -190,12 +196,13 @@ class Stage:
         stream: bool = False,
         wants_usage: bool = False,
         headers: Headers = (),
+        asking: Asking = Asking(),  # noqa: B008 - a frozen value
     ) -> Caller:
         """Ask for `small`, and give back the caller who has heard all there is."""
         asked = body if body is not None else a_body(stream=stream or wants_usage, wants_usage=wants_usage)
         caller = caller or Caller()
         try:
-            await self.gateway.answer(OpenAIChat(), asked, headers=headers, downstream=caller)
+            await self.gateway.answer(OpenAIChat(), asked, asking=asking, headers=headers, downstream=caller)
         finally:
             assert Ending.OPEN not in self.endings, "nothing goes on upstream once a call is over"
             assert 0 == self.gateway.open_calls

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from satisfice.config.schema import Config, ProviderConfig, RoutingConfig
 from satisfice.core.clock import ManualClock
-from satisfice.engine.assembly import gateway_for, scripted_gateway
+from satisfice.engine.assembly import gateway_for, memory_for, scripted_gateway
 from satisfice.engine.gateway import Gateway
 from satisfice.ports import Endpoint, Timeouts
+from satisfice.routing.policy import Asking
 from satisfice.transport.scenario import Scenario, ScriptedProvider, scenario, shipped
 from satisfice.transport.script import Script
 from satisfice.transport.scripted import ScriptedTransport
@@ -23,9 +26,15 @@ def _provider(name: str, *, list_models: bool = False, free: bool = False, total
     return ProviderConfig(endpoint=endpoint, offers=offers, list_models=list_models, free=free)
 
 
+def _gateway(
+    config: Config, transport: ScriptedTransport, clock: ManualClock, *, maybe: Sequence[ProviderConfig] = ()
+) -> Gateway:
+    return gateway_for(config, transport, clock=clock, memory=memory_for(config, clock), maybe=maybe)
+
+
 async def _ask(gateway: Gateway, model: str = "small") -> Caller:
     caller = Caller()
-    await gateway.answer(_CHAT, a_body(model), headers=(), downstream=caller)
+    await gateway.answer(_CHAT, a_body(model), asking=Asking(), headers=(), downstream=caller)
     return caller
 
 
@@ -33,7 +42,7 @@ async def test_the_configured_offers_are_sold_from_the_start(clock: ManualClock)
     config = Config(providers=(_provider("acme"), _provider("bell")))
     transport = ScriptedTransport({"acme": Script().refuse(), "bell": WHOLE}, clock)
 
-    caller = await _ask(gateway_for(config, transport, clock=clock))
+    caller = await _ask(_gateway(config, transport, clock))
 
     assert ["acme", "bell"] == [sent.provider for sent in transport.sent]
     assert "bell" == caller.header("x-satisfice-provider")
@@ -49,9 +58,7 @@ async def test_only_providers_that_list_models_are_asked_for_them(clock: ManualC
             _provider("core", list_models=True),
         )
     )
-    gateway = gateway_for(
-        config, ScriptedTransport(played, clock), clock=clock, maybe=[_provider("local", list_models=True)]
-    )
+    gateway = _gateway(config, ScriptedTransport(played, clock), clock, maybe=[_provider("local", list_models=True)])
 
     await gateway.refresher.refresh()
 
@@ -66,7 +73,7 @@ async def test_what_the_configuration_says_counts_over_a_guess(clock: ManualCloc
     transport = ScriptedTransport({"acme": Script().stall()}, clock)
     begun = clock.now()
 
-    gateway = gateway_for(config, transport, clock=clock, maybe=[_provider("acme", list_models=True)])
+    gateway = _gateway(config, transport, clock, maybe=[_provider("acme", list_models=True)])
     await gateway.refresher.refresh()
     caller = await _ask(gateway)
 
@@ -80,7 +87,7 @@ async def test_retries_are_paced_as_configured(clock: ManualClock) -> None:
     config = Config(providers=(_provider("acme"),), routing=routing)
     transport = ScriptedTransport({"acme": an_error(500)}, clock)
 
-    caller = await _ask(gateway_for(config, transport, clock=clock))
+    caller = await _ask(_gateway(config, transport, clock))
 
     assert "1" == caller.header("x-satisfice-retries")
 
@@ -90,7 +97,7 @@ async def test_hedges_are_made_as_configured(clock: ManualClock) -> None:
     transport = ScriptedTransport({"acme": Script().stall(), "bell": WHOLE}, clock)
     begun = clock.now()
 
-    caller = await _ask(gateway_for(config, transport, clock=clock))
+    caller = await _ask(_gateway(config, transport, clock))
 
     assert "bell" == caller.header("x-satisfice-provider")
     assert begun + 2.5 == clock.now()

@@ -137,7 +137,6 @@ _ALONE = (
     (an_error(402, message="top up"), 402, "insufficient_quota", "acme: status 402 (top up)"),
     (an_error(404), 404, "upstream_failed", "acme: status 404 (no)"),
     (an_error(408), 408, "upstream_failed", "acme: status 408 (no)"),
-    (an_error(413), 413, "upstream_failed", "acme: status 413 (no)"),
     (an_error(429), 429, "rate_limit_exceeded", "acme: status 429 (no)"),
     (Script().head(301), 502, "upstream_failed", "acme: status 301"),
 )

@@ -12,10 +12,11 @@ from satisfice.attempt.pacing import RetryBudget
 from satisfice.core.clock import ManualClock
 from satisfice.engine.attempt import World
 from satisfice.engine.driver import Drive
+from satisfice.engine.memory import Memory
 from satisfice.ports import Endpoint, Timeouts
 from satisfice.transport.script import Script
 from satisfice.transport.scripted import Ending
-from tests.build import a_usage, an_offer
+from tests.build import a_price, a_usage, an_offer
 from tests.engine.race import Together
 from tests.engine.stage import STREAM, WHOLE, Caller, Stage, a_pace, a_stream, an_error
 
@@ -427,7 +428,7 @@ async def test_a_gateway_that_stops_leaves_whole_what_is_whole(clock: ManualCloc
 
 async def test_a_bug_in_a_race_stops_the_others(clock: ManualClock) -> None:
     """The second offer's provider has no endpoint, which assembly rules out."""
-    offers = [an_offer("acme"), an_offer("ghost", price=None)]
+    offers = [an_offer("acme"), an_offer("ghost", price=a_price(9_000_000))]
     stage = Stage({"acme": Script().stall()}, clock, offers=offers, pacing=a_pace(hedge_after=1.0))
 
     caller = await stage.ask()
@@ -449,7 +450,7 @@ async def test_a_bug_in_a_race_drops_what_has_answered_in_the_same_instant(clock
 async def test_to_leave_before_the_start_or_after_the_end_does_nothing(clock: ManualClock) -> None:
     stage = Stage({"acme": WHOLE}, clock)
     await stage.ask()
-    world = World(stage.transport, clock, {"acme": Endpoint(provider="acme", url="")}, a_pace(), longest=600.0)
+    world = World(stage.transport, clock, {"acme": Endpoint(provider="acme", url="")}, a_pace(), 600.0, Memory(clock))
     drive = Drive(world, stage.told[0][0], downstream=Caller())
 
     drive.leave()

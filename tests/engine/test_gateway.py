@@ -7,11 +7,13 @@ import logging
 
 import pytest
 
-from satisfice.catalog.offers import Offer
+from satisfice.catalog.listing import Listing
 from satisfice.core.clock import ManualClock
 from satisfice.core.errors import Break, Broken
-from satisfice.engine.gateway import Gateway
+from satisfice.engine.gateway import Gateway, Supply
+from satisfice.engine.memory import Memory
 from satisfice.ports import Endpoint
+from satisfice.routing.policy import Asking, Policies
 from satisfice.transport.script import Script
 from satisfice.transport.scripted import Ending, ScriptedTransport
 from satisfice.wire.openai_chat import OpenAIChat
@@ -161,9 +163,9 @@ async def test_what_is_found_later_can_be_bought_at_once(clock: ManualClock) -> 
     gateway = _gateway_with(source, clock)
 
     refused, answered = Caller(), Caller()
-    await gateway.answer(OpenAIChat(), a_body(), headers=(), downstream=refused)
+    await gateway.answer(OpenAIChat(), a_body(), asking=Asking(), headers=(), downstream=refused)
     await gateway.refresher.refresh()
-    await gateway.answer(OpenAIChat(), a_body(), headers=(), downstream=answered)
+    await gateway.answer(OpenAIChat(), a_body(), asking=Asking(), headers=(), downstream=answered)
 
     assert [404, 200] == [refused.status, answered.status]
 
@@ -188,7 +190,7 @@ async def test_to_stop_ends_what_is_open_upstream(clock: ManualClock) -> None:
 
 async def test_two_gateways_in_one_process_do_not_disturb_each_other(clock: ManualClock) -> None:
     one = Stage({"acme": a_stream().drip(1.0).say(" x" * 9).done()}, clock)
-    other = Stage({"acme": STREAM}, clock, offers=[an_offer(price=None)])
+    other = Stage({"acme": STREAM}, clock, offers=[an_offer(price=None)], allow_unpriced=True)
     caller = Caller()
 
     async with asyncio.TaskGroup() as group:
@@ -209,21 +211,22 @@ class _Source:
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self.period = 300.0
         self.asked = 0
 
-    async def fetch(self) -> tuple[Offer, ...]:
+    async def fetch(self) -> Listing:
         self.asked += 1
         if self.asked == 3:
             raise Broken(Break.REFUSED)
-        return (an_offer(self.name),)
+        return Listing(offers=(an_offer(self.name),))
 
 
 def _gateway_with(source: _Source, clock: ManualClock) -> Gateway:
     return Gateway(
-        offers=(),
-        endpoints={source.name: Endpoint(provider=source.name, url="script://acme")},
-        sources=[source],
+        Supply((), {source.name: Endpoint(provider=source.name, url="script://acme")}, sources=[source]),
+        Policies(),
         pacing=a_pace(),
         transport=ScriptedTransport({"acme": WHOLE}, clock),
         clock=clock,
+        memory=Memory(clock),
     )

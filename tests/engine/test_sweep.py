@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from satisfice.core.clock import ManualClock
+from satisfice.routing.policy import Asking
 from satisfice.transport.script import Script
 from satisfice.wire.openai_chat import OpenAIChat
 from tests.build import a_body
@@ -56,7 +57,9 @@ async def test_calls_that_overlap_are_all_watched(clock: ManualClock) -> None:
     async with asyncio.TaskGroup() as group:
         for number in range(3):
             caller = Caller()
-            group.create_task(stage.gateway.answer(OpenAIChat(), a_body(stream=True), headers=(), downstream=caller))
+            group.create_task(
+                stage.gateway.answer(OpenAIChat(), a_body(stream=True), asking=Asking(), headers=(), downstream=caller)
+            )
             asyncio.get_running_loop().call_at(begun + 5.0 + number, caller.gone.set)
             await asyncio.sleep(0.1)
         assert 3 == stage.gateway.open_calls

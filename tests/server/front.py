@@ -13,6 +13,7 @@ import uvicorn
 
 from satisfice.core.clock import ManualClock
 from satisfice.core.secrets import Secret
+from satisfice.server.access import Access
 from satisfice.server.app import App
 from satisfice.server.protocol import CallerProtocol
 from satisfice.transport.scripted import ScriptedTransport, Sleep
@@ -67,7 +68,7 @@ def a_stage(
 
 def an_app(gateway: Gateway, *, token: str | None = None, max_body: int = 1 << 20) -> App:
     """Open to everybody, with a limit of one MiB."""
-    return App(gateway, access_token=None if token is None else Secret(token), max_body=max_body)
+    return App(gateway, access=Access(None if token is None else Secret(token)), max_body=max_body)
 
 
 class Reply(NamedTuple):

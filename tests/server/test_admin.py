@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 
 from satisfice import __version__
-from satisfice.catalog.offers import Offer
+from satisfice.catalog.listing import Listing
 from satisfice.core.clock import ManualClock
 from satisfice.core.errors import Break, Broken
-from satisfice.engine.gateway import Gateway
+from satisfice.engine.gateway import Gateway, Supply
+from satisfice.engine.memory import Memory
+from satisfice.routing.policy import Policies
 from satisfice.transport.scripted import ScriptedTransport
 from tests.build import an_offer
 from tests.engine.stage import WHOLE, a_pace
@@ -27,8 +29,9 @@ class _Silent:
     """A source that is not there."""
 
     name = "acme"
+    period = 300.0
 
-    async def fetch(self) -> tuple[Offer, ...]:
+    async def fetch(self) -> Listing:
         raise Broken(Break.REFUSED)
 
 
@@ -165,10 +168,10 @@ async def test_a_model_nobody_has_is_told_with_the_nearest(open_front: Opener, n
 def _without_offers() -> Gateway:
     clock = ManualClock()
     return Gateway(
-        offers=(),
-        endpoints={},
-        sources=[_Silent()],
+        Supply((), {}, sources=[_Silent()]),
+        Policies(),
         pacing=a_pace(),
         transport=ScriptedTransport({}, clock),
         clock=clock,
+        memory=Memory(clock),
     )

@@ -41,11 +41,12 @@ _TAIL = st.lists(st.one_of(_OUTPUTS, _SILENT, st.just(_USAGE)), max_size=6)
 
 
 class _Seen(NamedTuple):
-    """What a caller gets of a stream, and what the stream was."""
+    """What a caller gets of a stream, what the stream was, and what it says it took."""
 
     out: bytes
     end: str
     observation: Observation
+    charged: Msat | None
 
 
 @pytest.mark.parametrize("case", _STREAMS, ids=shown)
@@ -55,6 +56,7 @@ def test_callers_get_what_is_theirs(case: Case, asks: str) -> None:
 
     assert _fact(case, "end") == seen.end
     assert _fact(case, "usage") == said(seen.observation.usage)
+    assert _fact(case, "charged", "None") == str(seen.charged)
     if seen.end.split()[0] in {"complete", "incomplete", "failed"}:
         assert _expected(case, asks) == seen.out
     else:
@@ -286,16 +288,18 @@ def _watch(
         for piece in pieces:
             out += observer.feed(piece)
     except Broken as news:
-        return _Seen(out, f"broken: {news}", observer.finish())
+        return _Seen(out, f"broken: {news}", observer.finish(), observer.charged)
     observation = observer.finish()
     if observer.error is not None and not observer.has_output:
-        return _Seen(out, f"refused {observer.error.error_status}", observation)
+        return _Seen(out, f"refused {observer.error.error_status}", observation, observer.charged)
     complete = "complete" if observation.is_complete else "incomplete"
-    return _Seen(out + observation.rest, "failed" if observation.has_failed else complete, observation)
+    end = "failed" if observation.has_failed else complete
+    return _Seen(out + observation.rest, end, observation, observer.charged)
 
 
-def _fact(case: Case, name: str) -> str:
-    return next(line.removeprefix(f"{name}: ") for line in case.expected if line.startswith(f"{name}: "))
+def _fact(case: Case, name: str, default: str = "") -> str:
+    facts = (line.removeprefix(f"{name}: ") for line in case.expected if line.startswith(f"{name}: "))
+    return next(facts, default)
 
 
 def _expected(case: Case, asks: str) -> bytes:

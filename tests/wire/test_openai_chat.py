@@ -23,7 +23,7 @@ from satisfice.core.errors import (
     UpstreamUnfunded,
 )
 from satisfice.wire.openai_chat import OpenAIChat
-from satisfice.wire.request import FrameKind
+from satisfice.wire.request import Ability, FrameKind
 from satisfice.wire.sse import ServerSentEvent, SSEDecoder
 from tests.build import a_body
 from tests.wire.corpus import Case, cases, said, shown
@@ -39,7 +39,7 @@ def test_a_request_is_read_and_prepared(case: Case) -> None:
 
 @pytest.mark.parametrize("case", cases("answers"), ids=shown)
 def test_an_answer_is_read(case: Case) -> None:
-    assert case.expected == [_told_of_answer(case.given)]
+    assert case.expected == _told_of_answer(case.given).split("\n")
 
 
 @pytest.mark.parametrize("case", cases("streams"), ids=shown)
@@ -62,6 +62,76 @@ def test_a_model_s_name_is_written_as_json() -> None:
     body = _CHAT.prepare(_CHAT.parse(a_body()), 'a "quoted"\nname')
 
     assert 'a "quoted"\nname' == msgspec.json.decode(body)["model"]
+
+
+_SCHEMA = b'{"type":"json_schema","json_schema":{"name":"x","schema":{}}}'
+_PICTURE = b'[{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:image/png;base64,aA=="}}]}]'
+
+
+@pytest.mark.parametrize(
+    ("members", "needs"),
+    [
+        (b'"messages":[]', set()),
+        (b'"messages":[],"tools":[{"type":"function"}]', {Ability.TOOLS}),
+        (b'"messages":[],"functions":[{"name":"f"}]', {Ability.TOOLS}),
+        (b'"messages":[],"tools":[],"functions":null', set()),
+        (b'"messages":%b' % _PICTURE, {Ability.VISION}),
+        (b'"messages":[],"response_format":%b' % _SCHEMA, {Ability.JSON_SCHEMA}),
+        (b'"messages":[],"response_format":{"type":"json_object"}', set()),
+        (b'"messages":[],"response_format":null', set()),
+        (b'"messages":[],"response_format":"json_schema"', set()),
+        (b'"messages":[],"reasoning_effort":"high"', {Ability.REASONING}),
+        (b'"messages":[],"reasoning":{"effort":"low"}', {Ability.REASONING}),
+        (b'"messages":[],"reasoning_effort":"none"', set()),
+        (
+            b'"messages":%b,"tools":[1],"reasoning_effort":"low","response_format":%b' % (_PICTURE, _SCHEMA),
+            set(Ability),
+        ),
+    ],
+    ids=range(13),
+)
+def test_what_a_request_needs_is_read_from_its_keys(members: bytes, needs: set[Ability]) -> None:
+    assert needs == _CHAT.parse(b'{"model":"m",%b}' % members).needs
+
+
+@pytest.mark.parametrize(
+    ("members", "effort", "session"),
+    [
+        (b'"reasoning_effort":"high","prompt_cache_key":"c1"', "high", "c1"),
+        (b'"reasoning_effort":null,"prompt_cache_key":7', None, None),
+        (b'"user":"me"', None, None),
+    ],
+)
+def test_effort_and_session_are_texts_or_not_said(members: bytes, effort: str | None, session: str | None) -> None:
+    request = _CHAT.parse(b'{"model":"m","messages":[],%b}' % members)
+
+    assert (effort, session) == (request.effort, request.session)
+
+
+def test_the_messages_are_the_bytes_they_came_as() -> None:
+    request = _CHAT.parse(b'{"model":"m","messages":[ {"role": "user"} , 7,"x" ]}')
+
+    assert [b'{"role": "user"}', b"7", b'"x"'] == [bytes(message) for message in _CHAT.messages(request)]
+
+
+@pytest.mark.parametrize(
+    ("messages", "words"),
+    [
+        ('[{"role":"user","content":"first"},{"role":"user","content":"last"}]', "last"),
+        ('[{"role":"user","content":"asked"},{"role":"assistant","content":"answered"}]', "asked"),
+        ('[{"role":"user","content":[{"type":"text","text":"a"},{"type":"text","text":"b"}]}]', "a b"),
+        ('[{"role":"user","content":[{"type":"image_url"}]}]', ""),
+        ('[{"role":"user","content":null}]', ""),
+        ('[{"role":"user"}]', ""),
+        ('[{"role":"system","content":"x"}]', ""),
+        ('[{"role":"user","content":"first"},7]', ""),
+        ("[]", ""),
+    ],
+    ids=range(9),
+)
+def test_the_last_words_are_those_of_the_last_message_of_the_user(messages: str, words: str) -> None:
+    """What can't be read is for the upstream to complain of."""
+    assert words == _CHAT.last_words(_CHAT.parse(b'{"model":"m","messages":%b}' % messages.encode()))
 
 
 @pytest.mark.parametrize(
@@ -244,4 +314,5 @@ def _told_of_answer(answer: bytes) -> str:
     if reading.error_status is not None:
         assert answer == reading.body
         return f"status: {reading.error_status}"
-    return f"usage: {said(reading.usage)}"
+    charged = "" if reading.charged is None else f"\ncharged: {reading.charged}"
+    return f"usage: {said(reading.usage)}{charged}"

@@ -63,6 +63,10 @@ class RetryBudget:
         self._tokens -= 1.0
         return True
 
+    def refund(self) -> None:
+        """A retry that was paid for has not been made."""
+        self._tokens = min(self._most, self._tokens + 1.0)
+
 
 class Pacing(NamedTuple):
     """How a call may retry and hedge."""
@@ -75,3 +79,5 @@ class Pacing(NamedTuple):
     """Seconds that a call waits for an upstream at its limit; whoever wants more is told to the caller."""
     hedge_after: float | None = None
     """Seconds without an answer after which the next offer is asked too; None: never."""
+    probe_wait: float = 3.0
+    """Seconds that a call waits for what comes of another call's probe, if it has nobody else."""

@@ -13,9 +13,11 @@ from satisfice.cli import render
 from satisfice.cli.exits import Unreachable
 from satisfice.cli.plan import Plan, plan
 from satisfice.core.clock import SystemClock
-from satisfice.engine.assembly import gateway_for
+from satisfice.engine.assembly import gateway_for, memory_for, scripted_gateway
+from satisfice.engine.gateway import Gateway
 from satisfice.transport.client import HTTPTransport
 from satisfice.transport.scenario import scenario
+from satisfice.transport.scripted import ScriptedTransport
 
 __all__ = ["Market", "ask", "market"]
 
@@ -23,9 +25,14 @@ __all__ = ["Market", "ask", "market"]
 class Market(NamedTuple):
     """What can be bought."""
 
-    catalog: Catalog
+    gateway: Gateway
     failures: Mapping[str, str]
     """Why providers could not be asked, by their names."""
+
+    @property
+    def catalog(self) -> Catalog:
+        """All offers."""
+        return self.gateway.catalog
 
 
 def market(config_file: Path | None, *, from_demo: bool) -> Market:
@@ -34,7 +41,8 @@ def market(config_file: Path | None, *, from_demo: bool) -> Market:
     Those that don't answer are named on stderr.
     """
     if from_demo:
-        return Market(Catalog(scenario("demo").offers), {})
+        played, clock = scenario("demo"), SystemClock()
+        return Market(scripted_gateway(played, ScriptedTransport(played, clock), clock=clock), {})
     made = plan(config_file, os.environ, shows_warnings=False)
     found = asyncio.run(ask(made))
     for name, why in found.failures.items():
@@ -50,7 +58,9 @@ def market(config_file: Path | None, *, from_demo: bool) -> Market:
 async def ask(made: Plan) -> Market:
     """Ask all providers at once. One that may not be there and isn't is no failure."""
     clock = SystemClock()
-    gateway = gateway_for(made.config, HTTPTransport(clock, os.environ), clock=clock, maybe=made.maybe)
+    memory = memory_for(made.config, clock)
+    transport = HTTPTransport(clock, os.environ)
+    gateway = gateway_for(made.config, transport, clock=clock, memory=memory, maybe=made.maybe)
     refresher = gateway.refresher
     try:
         async with asyncio.timeout(_PATIENCE):
@@ -64,7 +74,7 @@ async def ask(made: Plan) -> Market:
         for provider in made.config.providers
         if provider.list_models and provider.name not in refresher.found
     }
-    return Market(gateway.catalog, failures)
+    return Market(gateway, failures)
 
 
 _PATIENCE: Final = 10.0

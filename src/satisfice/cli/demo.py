@@ -13,7 +13,7 @@ from satisfice.catalog.model import AUTO
 from satisfice.cli import options, render
 from satisfice.cli.events import Ready
 from satisfice.cli.exits import Exit, Misconfigured
-from satisfice.cli.hosting import host, run
+from satisfice.cli.hosting import Front, host, run
 from satisfice.cli.listening import listen, url_of
 from satisfice.cli.log import JSONLog, Log, TextLog
 from satisfice.config.load import default_config
@@ -21,6 +21,7 @@ from satisfice.config.schema import ServerConfig
 from satisfice.core.clock import SystemClock
 from satisfice.core.errors import ConfigError
 from satisfice.engine.assembly import scripted_gateway
+from satisfice.server.access import Access
 from satisfice.transport.scenario import Scenario, scenario, shipped
 from satisfice.transport.scripted import ScriptedTransport
 
@@ -74,7 +75,7 @@ async def _serve(played: Scenario, settings: ServerConfig, *, sockets: list[sock
 
     gateway.start()
     try:
-        await host(gateway, settings, sockets=sockets, log=log, ready=ready, beside=beside)
+        await host(Front(gateway, settings, Access()), sockets=sockets, log=log, ready=ready, beside=beside)
     finally:
         await gateway.stop()
     return Exit.DONE

@@ -132,6 +132,6 @@ def _outcome(seen: Seen) -> Literal["answered", "refused", "failed", "cut", "lef
         return "failed"
     if seen.has_left:
         return "left"
-    if seen.provider is None:
+    if seen.offer is None:
         return "refused"
     return "answered" if seen.is_complete else "cut"

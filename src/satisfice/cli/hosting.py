@@ -10,7 +10,7 @@ import socket
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import uvicorn
 
@@ -19,10 +19,11 @@ from satisfice.cli.listening import BACKLOG
 from satisfice.cli.log import Log, told_to
 from satisfice.config.schema import ServerConfig
 from satisfice.engine.gateway import Gateway
+from satisfice.server.access import Access
 from satisfice.server.app import App
 from satisfice.server.protocol import CallerProtocol
 
-__all__ = ["Host", "host", "run", "spare_the_collector"]
+__all__ = ["Front", "Host", "host", "run", "spare_the_collector"]
 
 
 def run(main: Coroutine[Any, Any, int]) -> int:
@@ -35,9 +36,16 @@ def run(main: Coroutine[Any, Any, int]) -> int:
         return runner.run(main)
 
 
+class Front(NamedTuple):
+    """What callers meet."""
+
+    gateway: Gateway
+    settings: ServerConfig
+    access: Access
+
+
 async def host(
-    gateway: Gateway,
-    settings: ServerConfig,
+    front: Front,
     *,
     sockets: list[socket.socket],
     log: Log,
@@ -48,6 +56,7 @@ async def host(
 
     `ready` is told as soon as it's true; then `beside` runs until the end.
     """
+    gateway, settings, _ = front
     clock = gateway.clock
     is_ready = asyncio.Event()
 
@@ -65,7 +74,7 @@ async def host(
 
     gateway.on_call = lambda job, seen: log.tell(called(job, seen, now=clock.now(), unix_ms=clock.unix_ms()))
     headers = [("x-satisfice-demo", "1")] if ready.is_demo else []
-    server = Host(gateway, settings, on_ready=on_ready, on_stopping=on_stopping, headers=headers)
+    server = Host(front, on_ready=on_ready, on_stopping=on_stopping, headers=headers)
     with told_to(log, clock):
         async with asyncio.TaskGroup() as group:
             other = group.create_task(run_beside())
@@ -94,15 +103,15 @@ class Host(uvicorn.Server):
 
     def __init__(
         self,
-        gateway: Gateway,
-        settings: ServerConfig,
+        front: Front,
         *,
         on_ready: Callable[[], None],
         on_stopping: Callable[[], None],
         headers: Sequence[tuple[str, str]] = (),
     ) -> None:
         """`headers` are added to every response."""
-        app = App(gateway, access_token=settings.access_token, max_body=settings.max_body_mib << 20)
+        gateway, settings, access = front
+        app = App(gateway, access=access, max_body=settings.max_body_mib << 20)
         super().__init__(
             uvicorn.Config(
                 app,

@@ -13,10 +13,10 @@ from satisfice.catalog.offers import Offer, Price
 from satisfice.cli import options, render
 from satisfice.cli.asking import Market, market
 from satisfice.cli.exits import Failure
-from satisfice.core.amounts import Msat, Rate, show_msat
-from satisfice.routing.cost import Expected, estimate
+from satisfice.core.amounts import Msat, Rate, Usage, show_msat
+from satisfice.server.showing import offer_as_json
 
-__all__ = ["models", "offer_as_json", "offers"]
+__all__ = ["models", "offers"]
 
 
 @click.command(epilog=options.examples("satisfice models", "satisfice models --json | jq '.models[].id'"))
@@ -76,27 +76,8 @@ def offers(
     render.next_step(_explain("", from_demo=from_demo), "what a call would cost")
 
 
-def offer_as_json(offer: Offer) -> dict[str, object]:
-    """An offer for programs; exact prices."""
-    price = offer.price
-    return {
-        "id": offer.id,
-        "model": offer.model,
-        "provider": offer.provider,
-        "upstream_model": offer.upstream_model,
-        "price": None
-        if price is None
-        else {
-            "input_msat_per_mtok": price.input,
-            "output_msat_per_mtok": price.output,
-            "cache_read_msat_per_mtok": price.cache_read,
-            "base_fee_msat": price.base_fee,
-        },
-    }
-
-
 _PRICE_HEADS: Final = (" IN sat/Mtok", " CACHED", " OUT sat/Mtok")
-_USUAL: Final = Expected(input=1_000, output=500)
+_USUAL: Final = Usage(uncached=1_000, text=500)
 
 
 def _prices(price: Price | None) -> tuple[str, str, str]:
@@ -122,7 +103,7 @@ def _sat(amount: Msat) -> str:
 
 def _usual_cost(offer: Offer) -> tuple[bool, int]:
     """To sort by: what a usual call costs; those of unknown price last."""
-    return offer.price is None, 0 if offer.price is None else estimate(_USUAL, offer.price)
+    return offer.price is None, 0 if offer.price is None else offer.price.cost(_USUAL)
 
 
 def _check(name: str, known: Sequence[str], *, kind: str) -> None:

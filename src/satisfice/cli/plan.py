@@ -73,12 +73,14 @@ def here(env: Mapping[str, str], local: Sequence[LocalServer] = LOCAL_SERVERS) -
     default = default_config()
     token = env.get(TOKEN_VARIABLE, "").strip()
     server = msgspec.structs.replace(default.server, access_token=Secret(token)) if token else default.server
+    # Providers found by a key alone list no prices, for the most part.
+    routing = msgspec.structs.replace(default.routing, allow_unpriced=True)
     providers = from_environment(env)
     variables = {known.name: known.variable for known in KNOWN_PROVIDERS}
     found = {provider.name: variables[provider.name] for provider in providers}
     addresses = {each.name: f"localhost:{each.port}" for each in local}
     return Plan(
-        config=msgspec.structs.replace(default, server=server, providers=providers),
+        config=msgspec.structs.replace(default, server=server, routing=routing, providers=providers),
         file=None,
         maybe=tuple(each.provider for each in local),
         where={**addresses, **found},

@@ -16,7 +16,7 @@ from satisfice import __version__
 from satisfice.cli import options, render
 from satisfice.cli.events import Ready
 from satisfice.cli.exits import Exit, Misconfigured
-from satisfice.cli.hosting import host, run
+from satisfice.cli.hosting import Front, host, run
 from satisfice.cli.listening import listen, url_of
 from satisfice.cli.log import JSONLog, Log, TextLog
 from satisfice.cli.looking import look, watch
@@ -24,8 +24,9 @@ from satisfice.cli.plan import TOKEN_VARIABLE, Plan, plan
 from satisfice.config.addresses import is_loopback
 from satisfice.config.schema import ServerConfig
 from satisfice.core.clock import SystemClock
-from satisfice.engine.assembly import gateway_for
+from satisfice.engine.assembly import gateway_for, memory_for
 from satisfice.engine.gateway import Gateway
+from satisfice.server.access import Access
 from satisfice.transport.client import HTTPTransport
 
 __all__ = ["serve"]
@@ -71,7 +72,7 @@ def _settings(made: Plan, *, address: str | None, port: int | None) -> ServerCon
     """Those of the file, with what the command line says instead; refused if anybody could come in."""
     server = made.config.server
     host, port = address or server.host, server.port if port is None else port
-    if not is_loopback(host) and server.access_token is None:
+    if not is_loopback(host) and server.access_token is None and not made.config.keys:
         how = "" if made.file is None else f' and access_token = "env:{TOKEN_VARIABLE}" under [server] in {made.file}'
         raise Misconfigured(
             f"Other machines could reach {host}, and spend your money: there is no access token.",
@@ -83,7 +84,9 @@ def _settings(made: Plan, *, address: str | None, port: int | None) -> ServerCon
 async def _serve(made: Plan, settings: ServerConfig, *, sockets: list[socket.socket], log: Log) -> int:
     made = made.without_port(sockets[0].getsockname()[1])
     clock = SystemClock()
-    gateway = gateway_for(made.config, HTTPTransport(clock, os.environ), clock=clock, maybe=made.maybe)
+    memory = memory_for(made.config, clock)
+    transport = HTTPTransport(clock, os.environ)
+    gateway = gateway_for(made.config, transport, clock=clock, memory=memory, maybe=made.maybe)
     gateway.start()
     try:
         if made.file is None and not made.config.providers and not await _has_offers(gateway, made):
@@ -122,7 +125,7 @@ async def _host(
         url=url,
         version=__version__,
         config=None if made.file is None else str(made.file),
-        needs_token=settings.access_token is not None,
+        needs_token=settings.access_token is not None or bool(made.config.keys),
     )
 
     async def beside() -> None:
@@ -130,4 +133,5 @@ async def _host(
         log.hint(f"curl {url}/v1/models", "what can be asked for")
         await watch(gateway, made, log=log)
 
-    await host(gateway, settings, sockets=sockets, log=log, ready=ready, beside=beside)
+    access = Access(settings.access_token, {each.name: each.key for each in made.config.keys})
+    await host(Front(gateway, settings, access), sockets=sockets, log=log, ready=ready, beside=beside)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import ClassVar, Final
 from urllib.parse import urlsplit
@@ -39,9 +40,12 @@ class Host(Kind):
         return {"type": "string", "minLength": 1}
 
 
+@dataclass(frozen=True)
 class Address(Kind):
-    """The base address of a provider's API."""
+    """What is asked over HTTP."""
 
+    is_base: bool = True
+    """Whether it is a provider's, to which each call adds a path of its own, rather than one document's."""
     may_be_secret: ClassVar[bool] = True
 
     @property
@@ -50,21 +54,18 @@ class Address(Kind):
         return "an http:// or https:// address"
 
     def read(self, value: object) -> str:
-        """Without a slash at its end."""
+        """As it is; a base without a slash at its end."""
         if not isinstance(value, str):
             raise Unfit(code=Code.BAD_TYPE)
         if not _has_host(value, ("http", "https")):
             is_bare = "://" not in value and not self.hides(value) and _has_host(f"https://{value}", ("https",))
             raise Unfit(hint=f'write "https://{value}"' if is_bare else "")
         if "@" in urlsplit(value).netloc:
-            raise Unfit("must not hold a user or a password", hint="name the key by `key` instead")
+            hint = "name the key by `key` instead" if self.is_base else "take them out"
+            raise Unfit("must not hold a user or a password", hint=hint)
         if "?" in value or "#" in value:
             raise Unfit("must not hold a query or a fragment", hint="end it before the `?` or `#`")
-        bare = value.rstrip("/")
-        for path in _CALLS:
-            if bare.endswith(path):
-                raise Unfit(f"must not end with {path}, which each call adds", hint=f'write "{bare[: -len(path)]}"')
-        return bare
+        return _base(value) if self.is_base else value
 
     def schema(self) -> Mapping[str, object]:
         """A string."""
@@ -102,6 +103,14 @@ _PROXIES: Final = ("http", "socks5", "socks5h")
 _CALLS: Final = ("/chat/completions", "/completions", "/responses", "/embeddings", "/models")
 _NAME: Final = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?:\.(?!-)[A-Za-z0-9-]{1,63})*")
 _HOST_AND_PORT: Final = re.compile(r"(?:https?://)?(\[.+\]|[^:/]+)(?::(\d+))?/?")
+
+
+def _base(address: str) -> str:
+    bare = address.rstrip("/")
+    for path in _CALLS:
+        if bare.endswith(path):
+            raise Unfit(f"must not end with {path}, which each call adds", hint=f'write "{bare[: -len(path)]}"')
+    return bare
 
 
 def _is_host(text: str) -> bool:

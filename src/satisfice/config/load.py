@@ -13,7 +13,7 @@ from satisfice.config.assembly import assemble
 from satisfice.config.problems import NOWHERE, Code, Problem, Report, Severity
 from satisfice.config.reading import Reader
 from satisfice.config.redaction import redact, redact_broken
-from satisfice.config.references import Around, is_reference
+from satisfice.config.references import Around, Sealed, is_reference
 from satisfice.config.schema import TABLES, Config, setting_at
 from satisfice.config.spans import KeyPath, Span, locate
 from satisfice.config.syntax import explain
@@ -90,12 +90,17 @@ def default_config() -> Config:
 
 
 _VARIABLE: Final = "SATISFICE_CONFIG"
-_TABLE_NAMES: Final = frozenset(table.name for table in TABLES)
+# What stands instead of a table that must hold a secret may well be that secret.
+_OF_SECRETS: Final = frozenset(
+    table.name for table in TABLES if any(each.is_required and isinstance(each.kind, Sealed) for each in table.settings)
+)
+_TABLE_NAMES: Final = frozenset(table.name for table in TABLES) - _OF_SECRETS
 _USER_FILE: Final = Path("satisfice", "config.toml")
 _HARMLESS: Final = frozenset(
     name
     for table in TABLES
     for name in (table.key, *(each.name for each in table.settings if not each.kind.may_be_secret))
+    if name not in _OF_SECRETS
 )
 
 

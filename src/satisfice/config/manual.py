@@ -41,8 +41,9 @@ def json_schema() -> dict[str, object]:
 _PREAMBLE: Final = """\
 # Configuration of Satisfice.
 #
-# Everything has a default but a provider's `name` and `url` and a model's `id`. Settings are commented out by
-# a bare `#`; what they show is the default, or an example where the text says what the default is.
+# Everything has a default but what names a thing: a provider's `name` and `url`, a model's `id`, and the like.
+# Settings are commented out by a bare `#`; what they show is the default, or an example where the text says what
+# the default is.
 # `satisfice check` tells what is wrong with this file.
 """
 _WIDTH: Final = 112

@@ -8,7 +8,7 @@ from enum import Enum
 from typing import Final
 from unicodedata import combining, east_asian_width
 
-from satisfice.config.spans import Span
+from satisfice.config.spans import KeyPath, Span
 
 __all__ = ["NOWHERE", "Code", "Problem", "Report", "Severity", "Unfit", "as_json", "render", "summary"]
 
@@ -31,7 +31,7 @@ class Code(Enum):
     BAD_VALUE = "A value is of the right kind, but not one that the setting can have."
     CA_FILE = "The certificates to trust can't be read."
     CONFLICT = "Two settings contradict each other."
-    DUPLICATE = "Two providers, or two models of a provider, have the same name."
+    DUPLICATE = "Two of a kind have the same name, two callers the same key, or a list has something twice."
     ENCODING = "The file isn't UTF-8."
     INCOMPLETE_PRICE = "A model has an input price or an output price, but not both."
     KEY_FILE = "The file that should hold a secret can't be read."
@@ -42,11 +42,14 @@ class Code(Enum):
     MIXED_UNITS = "The prices of a model are partly in millisatoshi and partly in dollars."
     OPEN_TO_NETWORK = "Other machines could use the gateway, and spend its money, without a token."
     SYNTAX = "The file isn't TOML."
+    TIERS = "The prices for long prompts don't rise in their thresholds, or have no price that they change."
     UNKNOWN_KEY = "The file has a key or a table that means nothing there."
+    UNKNOWN_NAME = "A policy or a provider is named that there isn't."
     UNREADABLE = "The file itself can't be read."
     LITERAL_SECRET = "A secret stands in the file itself.", Severity.WARNING
     NO_MODELS = "A provider offers nothing.", Severity.WARNING
-    UNPRICED_MODEL = "It isn't known what a model costs.", Severity.WARNING
+    PLAIN_FEED = "Prices come from another machine unprotected, and may be changed on the way.", Severity.WARNING
+    UNPRICED_MODEL = "It isn't known what a model costs, so it isn't used.", Severity.WARNING
     UNREACHABLE_TIMEOUT = "A timeout is longer than the whole call may take.", Severity.WARNING
 
     def __init__(self, meaning: str, severity: Severity = Severity.ERROR) -> None:
@@ -58,12 +61,14 @@ class Code(Enum):
 class Unfit(Exception):
     """A value that a setting can't have."""
 
-    def __init__(self, why: str = "", *, hint: str = "", code: Code = Code.BAD_VALUE) -> None:
+    def __init__(self, why: str = "", *, hint: str = "", code: Code = Code.BAD_VALUE, at: KeyPath = ()) -> None:
         """Why, as what follows the setting's name, unless its kind says it all; what to write instead, if known."""
         super().__init__(why)
         self.why = why
         self.hint = hint
         self.code = code
+        self.at = at
+        """Where in the value, if it's a list or a table."""
 
 
 @dataclass(frozen=True)

@@ -102,7 +102,7 @@ class Reader:
             instead = "" if kind.hides(str(value)) else f", not {name_of(value)}"
             why = unfit.why or f"must be {kind.what}{instead}"
             hint = unfit.hint or f"for example: {setting.name} = {setting.shown}"
-            self.note(unfit.code, path, message=f"`{setting.name}` {why}", hint=hint)
+            self.note(unfit.code, (*path, *unfit.at), message=f"`{setting.name}` {why}", hint=hint)
             return {}
         if isinstance(kind, Sealed) and isinstance(value, str) and kind.hides(value):
             message = f"the secret in `{setting.name}` stands in the file itself"

@@ -17,7 +17,7 @@ from satisfice.config.problems import Code, Unfit
 from satisfice.config.values import Kind
 from satisfice.core.secrets import Secret
 
-__all__ = ["Around", "Certificates", "Outside", "Sealed", "check_token", "is_reference", "key_variable"]
+__all__ = ["TOKEN", "Around", "Certificates", "Outside", "Sealed", "check_token", "is_reference", "key_variable"]
 
 
 class Around(NamedTuple):
@@ -128,6 +128,8 @@ def check_token(token: str) -> None:
         raise Unfit("must be printable ASCII without spaces", hint="look for quotes, blanks or line breaks around it")
 
 
+TOKEN: Final = Sealed('a secret, written "env:NAME" or "file:PATH"', check_token, lambda _: False)
+"""A key or a token, any text of which is secret."""
 _REFERENCE: Final = re.compile(r"(env|file|keyring):(.*)", re.DOTALL)
 # Not what looks like a key that somebody put there instead of a name, so that no message repeats it.
 _VARIABLE: Final = re.compile(r"(?!(?=.*[a-z])(?=.*\d).{20})[A-Za-z_][A-Za-z0-9_]*")

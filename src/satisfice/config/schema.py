@@ -1,8 +1,9 @@
 """Every setting there is, once: its kind, its default, what it does; and the values that the gateway is built from.
 
-The tables below are what validation, suggestions, the annotated example, the
-reference page and the JSON Schema for editors are all made of. A table is a
-frozen value whose fields are annotated with a `Setting`.
+The tables, of which those with long rows have a module each, are what
+validation, suggestions, the annotated example, the reference page and the JSON
+Schema for editors are all made of. A table is a frozen value whose fields are
+annotated with a `Setting`.
 """
 
 from __future__ import annotations
@@ -11,41 +12,39 @@ from typing import Annotated, Final
 
 import msgspec
 
-from satisfice.catalog.offers import Offer
-from satisfice.config.addresses import Address, Host, check_proxy, is_plain_proxy
-from satisfice.config.references import Certificates, Sealed, check_token
+from satisfice.catalog.names import Named
+from satisfice.catalog.offers import Offer, Traits
+from satisfice.config.addresses import Host
+from satisfice.config.callers import KEYS, NAMES, POLICIES, POLICY_NAME, CallerKey
+from satisfice.config.models import MODELS, TIERS
+from satisfice.config.providers import FEEDS, PROVIDERS, FeedConfig
+from satisfice.config.references import TOKEN
 from satisfice.config.spans import KeyPath
 from satisfice.config.tables import Setting, Table
-from satisfice.config.values import Flag, Number, Text, Usd, Whole, slug
+from satisfice.config.values import SECONDS, Flag, Number, Whole
 from satisfice.core.amounts import UsdPerBtc
 from satisfice.core.secrets import Secret
-from satisfice.ports import Endpoint, Timeouts
+from satisfice.health.breaker import Limits
+from satisfice.ports import Endpoint
+from satisfice.routing.policy import Policy
 
 __all__ = [
     "FILE",
-    "MODELS",
-    "PROVIDERS",
+    "HEALTH",
     "RATES",
     "ROUTING",
     "SERVER",
     "TABLES",
     "Config",
-    "ModelTable",
+    "HealthConfig",
     "ProviderConfig",
-    "ProviderTable",
     "RatesTable",
     "RoutingConfig",
     "ServerConfig",
     "setting_at",
 ]
 
-_PORT: Final = Whole(0, 65_535)
-_SECONDS: Final = Number(0.001, 86_400, "seconds")
-_TOKEN: Final = Sealed('a secret, written "env:NAME" or "file:PATH"', check_token, lambda _: False)
-_RATE: Final = Whole(0, 10**15)
-_DOLLARS: Final = Usd(1_000_000)
-_ID: Final = Text("a name of printable ASCII without spaces", "[!-~]+")
-_TIMES: Final = Timeouts()
+_LIMITS: Final = Limits()
 
 
 class ServerConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,15 +54,15 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True):
         str,
         Setting(
             Host(),
-            "The address to listen on. Anything but this machine's own needs an `access_token`.",
+            "The address to listen on. Anything but this machine's own needs an `access_token` or `[[keys]]`.",
             also=("listen", "bind", "address"),
         ),
     ] = "127.0.0.1"
-    port: Annotated[int, Setting(_PORT, "The port to listen on; 0 takes any free one.")] = 8402
+    port: Annotated[int, Setting(Whole(0, 65_535), "The port to listen on; 0 takes any free one.")] = 8402
     access_token: Annotated[
         Secret | None,
         Setting(
-            _TOKEN,
+            TOKEN,
             "What callers have to send as their API key.",
             example='"env:SATISFICE_TOKEN"',
             otherwise="any key will do",
@@ -99,7 +98,27 @@ class RatesTable(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RoutingConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """What happens when an offer fails or is slow."""
+    """Which offers may be used, and what happens when one fails or is slow."""
+
+    policy: Annotated[
+        str | None,
+        Setting(
+            POLICY_NAME,
+            "The policy that applies when no other binds.",
+            example='"careful"',
+            otherwise="none",
+            also=("default_policy",),
+        ),
+    ] = None
+    allow_unpriced: Annotated[
+        bool,
+        Setting(
+            Flag(),
+            "Offers whose price isn't known may be used when none with a price is left, though never by `auto`.",
+            example="true",
+            also=("unpriced",),
+        ),
+    ] = False
 
     max_attempts: Annotated[
         int,
@@ -110,7 +129,7 @@ class RoutingConfig(msgspec.Struct, frozen=True, kw_only=True):
     hedge_after: Annotated[
         float | None,
         Setting(
-            _SECONDS,
+            SECONDS,
             "Seconds without output after which the next offer is asked as well; the first to answer wins, "
             "and both may charge.",
             example="2.5",
@@ -137,152 +156,41 @@ class RoutingConfig(msgspec.Struct, frozen=True, kw_only=True):
     ] = 8.0
 
 
-class ProviderTable(msgspec.Struct, frozen=True, kw_only=True):
-    """Who sells or runs models, and how to reach it. One table for each provider."""
+class HealthConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """When an offer or a provider that fails is left alone, and for how long."""
 
-    name: Annotated[
-        str,
+    failures: Annotated[
+        int,
         Setting(
-            Text("lower-case letters, digits and dashes", "[a-z0-9][a-z0-9-]*", slug),
-            "What you call it; callers may ask for `model@name`.",
-            example='"openrouter"',
+            Whole(1, 1_000),
+            "Failures in a row after which it is left alone.",
+            also=("allowed_fails", "failure_threshold", "threshold", "max_failures"),
         ),
-    ]
-    url: Annotated[
-        str,
-        Setting(
-            Address(),
-            "The base address of its OpenAI-compatible API, up to and including `/v1` or the like.",
-            example='"https://openrouter.ai/api/v1"',
-            also=("base_url", "api_base", "baseurl", "endpoint"),
-        ),
-    ]
-    key: Annotated[
-        Secret | None,
-        Setting(
-            _TOKEN,
-            "The API key to send.",
-            example='"env:OPENROUTER_API_KEY"',
-            otherwise="the environment variable `SATISFICE_<NAME>_API_KEY`, if set; else none is sent",
-            also=("api_key", "apikey", "token", "secret"),
-        ),
-    ] = None
-    proxy: Annotated[
-        Secret | None,
-        Setting(
-            Sealed("an http://, socks5:// or socks5h:// address, or a reference to one", check_proxy, is_plain_proxy),
-            "Reach it through this proxy; `socks5h` leaves name look-up to the proxy, as Tor needs.",
-            example='"socks5h://127.0.0.1:9050"',
-            otherwise="what the environment says (`HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`)",
-            also=("http_proxy", "https_proxy", "proxy_url"),
-        ),
-    ] = None
-    ca_file: Annotated[
-        str | None,
-        Setting(
-            Certificates(),
-            "Certificates to trust besides the system's, in PEM form.",
-            example='"/etc/ssl/my-ca.pem"',
-            otherwise="the system's alone",
-            also=("ca_bundle", "ca_cert", "ssl_ca"),
-        ),
-    ] = None
-    connect_timeout: Annotated[
-        float, Setting(_SECONDS, "Seconds until the connection stands, name look-up, proxy and TLS included.")
-    ] = _TIMES.connect
-    first_byte_timeout: Annotated[
-        float,
-        Setting(_SECONDS, "Seconds from the request until the answer begins; in streams, until the first real output."),
-    ] = _TIMES.first_byte
-    idle_timeout: Annotated[float, Setting(_SECONDS, "Seconds between two pieces of an answer.")] = _TIMES.idle
-    total_timeout: Annotated[
+    ] = _LIMITS.failures
+    open_for: Annotated[
         float,
         Setting(
-            _SECONDS, "Seconds for the whole call, all its attempts included.", also=("timeout", "request_timeout")
+            SECONDS,
+            "Seconds until one call may try it again; they double each time that this fails.",
+            also=("cooldown_time", "cooldown", "recovery_timeout", "reset_timeout"),
         ),
-    ] = _TIMES.total
-    free: Annotated[
-        bool, Setting(Flag(), "Every model of it costs nothing, as on a model server of your own.", example="true")
-    ] = False
-    list_models: Annotated[
-        bool | None,
+    ] = _LIMITS.open_for
+    open_max: Annotated[
+        float, Setting(SECONDS, "What those double up to, in seconds.", also=("max_cooldown", "open_for_max"))
+    ] = _LIMITS.open_max
+    probe_wait: Annotated[
+        float,
         Setting(
-            Flag(),
-            "Ask the provider (`GET /models`) which more models it has.",
-            example="true",
-            otherwise="true if no models are given here, else false",
-            also=("auto_discover", "discover"),
+            Number(0, 3_600, "seconds"),
+            "Seconds that other calls wait for what comes of such a try when nothing else can be used.",
+            also=("probe_timeout",),
         ),
-    ] = None
+    ] = 3.0
 
-
-class ModelTable(msgspec.Struct, frozen=True, kw_only=True):
-    """A model of the provider above, and its price: in millisatoshi, in dollars, or `free`."""
-
-    id: Annotated[
-        str,
-        Setting(_ID, "What callers ask for.", example='"gpt-4o"', also=("name", "model", "model_name", "model_id")),
-    ]
-    upstream_id: Annotated[
-        str | None,
-        Setting(
-            Text("a text", r"[\s\S]+"),
-            "What the provider calls it.",
-            example='"openai/gpt-4o"',
-            otherwise="the same as `id`",
-            also=("upstream_model", "provider_model"),
-        ),
-    ] = None
-    input_msat_per_mtok: Annotated[
-        int | None,
-        Setting(
-            _RATE,
-            "Price of a million input tokens, in millisatoshi (1 sat = 1,000 msat).",
-            example="2_631_579",
-            otherwise="not known",
-            also=("input_rate", "input_price", "input_cost_per_token", "input"),
-        ),
-    ] = None
-    output_msat_per_mtok: Annotated[
-        int | None,
-        Setting(
-            _RATE,
-            "Price of a million output tokens, in millisatoshi.",
-            example="10_526_316",
-            otherwise="not known",
-            also=("output_rate", "output_price", "output_cost_per_token", "output"),
-        ),
-    ] = None
-    cache_read_msat_per_mtok: Annotated[
-        int | None,
-        Setting(
-            _RATE,
-            "Price of a million input tokens that the provider had in its cache, in millisatoshi.",
-            example="1_315_790",
-            otherwise="as other input",
-        ),
-    ] = None
-    input_usd_per_mtok: Annotated[
-        int | None,
-        Setting(_DOLLARS, "Price of a million input tokens, in US dollars.", example="2.50", otherwise="not known"),
-    ] = None
-    output_usd_per_mtok: Annotated[
-        int | None,
-        Setting(_DOLLARS, "Price of a million output tokens, in US dollars.", example="10.00", otherwise="not known"),
-    ] = None
-    cache_read_usd_per_mtok: Annotated[
-        int | None,
-        Setting(
-            _DOLLARS,
-            "Price of a million input tokens that the provider had in its cache, in US dollars.",
-            example="1.25",
-            otherwise="as other input",
-        ),
-    ] = None
-    base_fee_msat: Annotated[
-        int, Setting(_RATE, "Price of a call itself, in millisatoshi, on top of its tokens.", also=("base_fee",))
-    ] = 0
-    free: Annotated[bool, Setting(Flag(), "It costs nothing; stands instead of prices.", example="true")] = False
+    @property
+    def limits(self) -> Limits:
+        """How the breakers behave of those for whom nothing else is said."""
+        return Limits(failures=self.failures, open_for=self.open_for, open_max=self.open_max)
 
 
 class ProviderConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -294,6 +202,12 @@ class ProviderConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Whether to ask it for more models than these."""
     free: bool = False
     """Whether the models that it lists cost nothing."""
+    traits: Traits = Traits()
+    """What is known of all its models."""
+    limits: Limits | None = None
+    """How its breakers behave, if not as others."""
+    cache_lifetime: float | None = None
+    """Seconds that it keeps a prompt in its cache; None: to be learnt."""
 
     @property
     def name(self) -> str:
@@ -308,6 +222,11 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     routing: RoutingConfig = RoutingConfig()
     providers: tuple[ProviderConfig, ...] = ()
     usd_per_btc: UsdPerBtc | None = None
+    health: HealthConfig = HealthConfig()
+    policies: tuple[Policy, ...] = ()
+    keys: tuple[CallerKey, ...] = ()
+    models: tuple[Named, ...] = ()
+    feeds: tuple[FeedConfig, ...] = ()
 
 
 class _Nothing(msgspec.Struct, frozen=True):
@@ -316,11 +235,10 @@ class _Nothing(msgspec.Struct, frozen=True):
 
 SERVER: Final = Table("server", ServerConfig, also=("general_settings", "litellm_settings", "http"))
 RATES: Final = Table("rates", RatesTable, also=("rate", "exchange_rates", "currency"))
-ROUTING: Final = Table("routing", RoutingConfig, also=("router", "router_settings", "policies"))
-MODELS: Final = Table("providers.models", ModelTable, is_list=True, also=("model_list", "model_info"))
-PROVIDERS: Final = Table("providers", ProviderTable, is_list=True, tables=(MODELS,), also=("upstreams", "deployments"))
-FILE: Final = Table("", _Nothing, tables=(SERVER, RATES, ROUTING, PROVIDERS))
-TABLES: Final = (SERVER, RATES, ROUTING, PROVIDERS, MODELS)
+ROUTING: Final = Table("routing", RoutingConfig, also=("router", "router_settings"))
+HEALTH: Final = Table("health", HealthConfig, also=("breaker", "circuit_breaker", "cooldowns"))
+FILE: Final = Table("", _Nothing, tables=(SERVER, RATES, ROUTING, HEALTH, PROVIDERS, FEEDS, NAMES, POLICIES, KEYS))
+TABLES: Final = (SERVER, RATES, ROUTING, HEALTH, PROVIDERS, MODELS, TIERS, FEEDS, NAMES, POLICIES, KEYS)
 """Every table, in the order of the reference page."""
 
 

@@ -31,6 +31,7 @@ class Setting:
     """What other programs call it, for suggestions."""
     name: str = ""
     default: object = None
+    """None if there is none that could stand in the file."""
     is_required: bool = False
 
     @property
@@ -84,7 +85,7 @@ class Table(Generic[_Shape_co]):
             replace(
                 hints[each.name].__metadata__[0],
                 name=each.name,
-                default=None if each.required else each.default,
+                default=None if each.required or each.default == () else each.default,
                 is_required=each.required,
             )
             for each in msgspec.structs.fields(self.shape)

@@ -14,7 +14,22 @@ from typing import ClassVar, Final
 
 from satisfice.config.problems import Code, Unfit
 
-__all__ = ["Flag", "Kind", "Number", "Text", "Usd", "Whole", "decimal_of", "name_of", "slug"]
+__all__ = [
+    "MSAT",
+    "SECONDS",
+    "SLUG",
+    "TOKENS",
+    "TRAIT",
+    "Flag",
+    "Kind",
+    "Number",
+    "Text",
+    "Usd",
+    "Whole",
+    "decimal_of",
+    "name_of",
+    "slug",
+]
 
 
 class Kind(ABC):
@@ -79,6 +94,8 @@ class Whole(Kind):
         """As it is."""
         if not isinstance(value, int) or isinstance(value, bool):
             raise Unfit(hint=_number_meant(value), code=Code.BAD_TYPE)
+        if value > self.high >= _ENDLESS:
+            raise Unfit(f"must be no more than {self.high:,}")
         if not self.low <= value <= self.high:
             raise Unfit
         return value
@@ -203,6 +220,16 @@ def name_of(value: object) -> str:
             return "a table"
 
 
+MSAT: Final = Whole(0, 10**15)
+"""An amount or a rate in millisatoshi."""
+TOKENS: Final = Whole(1, 1_000_000_000)
+SECONDS: Final = Number(0.001, 86_400, "seconds")
+SLUG: Final = Text("lower-case letters, digits and dashes", "[a-z0-9][a-z0-9-]*", slug)
+"""A name of the operator's choosing."""
+TRAIT: Final = Text(
+    "lower-case letters, digits, `.`, `_` and `-`", "[a-z0-9][a-z0-9._-]*", lambda text: "-".join(text.lower().split())
+)
+"""A word about an offer, in one spelling, since such words are compared."""
 _NUMERIC: Final = (int, Decimal, str)
 _LONGEST: Final = 40
 _ENDLESS: Final = 10**15

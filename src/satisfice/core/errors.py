@@ -5,7 +5,9 @@
     │   ├── BadRequest              400  not JSON, not an object, a key of the wrong kind
     │   ├── BadKey                  401  no access token, or a wrong one
     │   ├── ForeignOrigin           403  a page of another site asks
+    │   ├── UnknownPolicy           400  there is no policy of this name
     │   ├── UnknownModel            404  nobody sells this model
+    │   ├── NoCandidate             400  what is asked for is sold, but not so: no offer qualifies
     │   ├── UnknownPath             404  nothing is served here
     │   ├── WrongMethod             405  served here, but not so
     │   ├── TooLarge                413  the body is over the limit
@@ -15,6 +17,7 @@
     │   ├── UpstreamBusy            429  all at their limit
     │   ├── UpstreamUnfunded        402  the operator's account there is empty
     │   └── UpstreamTimeout         504  too slow
+    ├── AllResting                  503  every offer that qualifies has failed lately and is left alone
     ├── Draining                    503  the gateway is stopping
     ├── Internal                    500  a bug of ours
     └── ConfigError                 500  the operator has to change a setting
@@ -29,6 +32,7 @@ from enum import Enum
 from typing import ClassVar
 
 __all__ = [
+    "AllResting",
     "BadKey",
     "BadRequest",
     "Break",
@@ -40,10 +44,12 @@ __all__ = [
     "GatewayError",
     "HeadTooLarge",
     "Internal",
+    "NoCandidate",
     "Source",
     "TooLarge",
     "UnknownModel",
     "UnknownPath",
+    "UnknownPolicy",
     "UpstreamBusy",
     "UpstreamError",
     "UpstreamFailed",
@@ -130,6 +136,22 @@ class UnknownModel(CallerError):
     hint = "GET /v1/models lists what is offered."
 
 
+class UnknownPolicy(CallerError):
+    """The caller names a policy that the configuration doesn't have."""
+
+    code = "unknown_policy"
+    status = 400
+    hint = "Drop the header `x-satisfice-policy`, or add the policy to the configuration."
+
+
+class NoCandidate(CallerError):
+    """Offers there are, but each is ruled out for this call; the message says by what."""
+
+    code = "no_candidate"
+    status = 400
+    hint = "Ask for less, or change the policy."
+
+
 class UnknownPath(CallerError):
     """Nothing is served at this path."""
 
@@ -199,6 +221,15 @@ class UpstreamTimeout(UpstreamError):
     code = "upstream_timeout"
     status = 504
     hint = "Try again, or raise the provider's timeouts."
+
+
+class AllResting(GatewayError):
+    """Every offer that qualifies has failed lately, so nothing is sent; the message says which and why."""
+
+    code = "circuit_open"
+    status = 503
+    source = Source.UPSTREAM
+    hint = "Wait as `retry-after` says, or add another provider of this model."
 
 
 class Draining(GatewayError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
 import msgspec
@@ -14,8 +14,11 @@ from satisfice.catalog.offers import Offer
 from satisfice.core.amounts import Msat, Usage
 from satisfice.core.clock import Clock
 from satisfice.core.errors import Break, Broken
+from satisfice.engine.memory import Memory
+from satisfice.engine.visit import Visit
+from satisfice.health.book import Trouble
 from satisfice.ports import Answer, Endpoint, Headers, Sending, Transport
-from satisfice.routing.select import Candidate
+from satisfice.routing.select import Candidate, Decision
 from satisfice.wire.observer import StreamObserver
 from satisfice.wire.request import Dialect, Request
 
@@ -37,6 +40,17 @@ class World(NamedTuple):
     pacing: Pacing
     longest: float
     """The longest total timeout of any provider, in seconds."""
+    memory: Memory
+    """What calls have taught us of offers."""
+
+    def enter(self, offer: Offer) -> Visit | Trouble:
+        """Begin an attempt there, if its breaker lets it in."""
+        now = self.clock.now()
+        lease = self.endpoints[offer.provider].timeouts.total
+        permit = self.memory.health.admit(offer, now, lease=lease)
+        if isinstance(permit, Trouble):
+            return permit
+        return Visit(self.memory.health, offer, permit, clock=self.clock, lease=lease)
 
 
 class Job(msgspec.Struct, frozen=True, gc=False):
@@ -45,8 +59,7 @@ class Job(msgspec.Struct, frozen=True, gc=False):
     request_id: str
     request: Request
     dialect: Dialect
-    candidates: Sequence[Candidate]
-    """Ranked, at least one."""
+    decision: Decision
     headers: Headers
     """Fields of the caller's to hand on."""
     started: float
@@ -56,13 +69,20 @@ class Job(msgspec.Struct, frozen=True, gc=False):
 class Held(msgspec.Struct, frozen=True, gc=False):
     """An attempt that has answered and waits to be committed."""
 
-    offer: Offer
+    candidate: Candidate
     answer: Answer
     body: bytes
     """Unstreamed: all of it. Streamed: what may go out first."""
     observer: StreamObserver | None
     """None: unstreamed."""
     usage: Usage | None
+    charged: Msat | None = None
+    """What the provider says it took, if it said so with a whole answer."""
+
+    @property
+    def offer(self) -> Offer:
+        """Who answered."""
+        return self.candidate.offer
 
 
 class Relayed(msgspec.Struct, frozen=True, gc=False):
@@ -91,7 +111,8 @@ def pricing(offer: Offer) -> Callable[[Usage], Msat | None]:
 
 async def attempt(world: World, job: Job, *, rank: int) -> Held:
     """Try the candidate of this rank; `Refused` if it fails before its first real output."""
-    offer = job.candidates[rank].offer
+    candidate = job.decision.candidates[rank]
+    offer = candidate.offer
     endpoint = world.endpoints[offer.provider]
     body = job.dialect.prepare(job.request, offer.upstream_model)
     expires_at = job.started + endpoint.timeouts.total
@@ -101,8 +122,8 @@ async def attempt(world: World, job: Job, *, rank: int) -> Held:
             if not 200 <= answer.status <= 299:
                 raise _refusal(answer, await _error_body(answer), world=world)
             if job.request.stream and _is_stream(answer.headers):
-                return await _first_output(job, offer, answer=answer, world=world)
-            return await _whole(job, offer, answer=answer, world=world)
+                return await _first_output(job, candidate, answer=answer, world=world)
+            return await _whole(job, candidate, answer=answer, world=world)
         except BaseException:
             answer.abort()
             raise
@@ -119,7 +140,7 @@ async def _error_body(answer: Answer) -> bytes | None:
         return None
 
 
-async def _whole(job: Job, offer: Offer, *, answer: Answer, world: World) -> Held:
+async def _whole(job: Job, candidate: Candidate, *, answer: Answer, world: World) -> Held:
     answer.flow()
     body = await answer.read(_MAX_ANSWER)
     reading = job.dialect.read(body)
@@ -127,11 +148,11 @@ async def _whole(job: Job, offer: Offer, *, answer: Answer, world: World) -> Hel
         raise _refusal(answer, body, world=world, meant=reading.error_status)
     if job.request.stream:
         raise Refused(_NO_STREAM)
-    return Held(offer, answer, body, None, reading.usage)
+    return Held(candidate, answer, body, None, reading.usage, reading.charged or _charge(answer.headers))
 
 
-async def _first_output(job: Job, offer: Offer, *, answer: Answer, world: World) -> Held:
-    observer = StreamObserver(job.dialect, job.request, cost=pricing(offer))
+async def _first_output(job: Job, candidate: Candidate, *, answer: Answer, world: World) -> Held:
+    observer = StreamObserver(job.dialect, job.request, cost=pricing(candidate.offer))
     first = b""
     while not observer.has_output:
         data = await answer.chunk()
@@ -141,14 +162,14 @@ async def _first_output(job: Job, offer: Offer, *, answer: Answer, world: World)
         if observer.error is not None and not observer.has_output:
             raise _refusal(answer, observer.error.body, world=world, meant=observer.error.error_status)
     answer.flow()
-    return Held(offer, answer, first, observer, None)
+    return Held(candidate, answer, first, observer, None)
 
 
 def _refusal(answer: Answer, body: bytes | None, *, world: World, meant: int | None = None) -> Refused:
     """The failure that an error answer means; `meant` is the status that a 200 should have had; None: it broke."""
     status, headers = (answer.status, answer.headers) if meant is None else (meant, _JSON)
     outcome = classify(status, answer.headers, body=body or b"", unix_ms=world.clock.unix_ms())
-    is_relayed = outcome.fault is Fault.CALLER and body is not None
+    is_relayed = outcome.fault.is_about_call and body is not None
     return Refused(outcome, Relayed(status, headers, body or b"") if is_relayed else None)
 
 
@@ -158,6 +179,14 @@ def _lost(news: Broken, endpoint: Endpoint, *, world: World) -> Outcome:
     if outcome.is_final and endpoint.timeouts.total < world.longest:
         return Outcome(Fault.OFFER, outcome.detail, is_timeout=True)
     return outcome
+
+
+def _charge(headers: Headers) -> Msat | None:
+    """What a node of Routstr says that it took, in the head of a whole answer."""
+    for name, value in headers:
+        if name == b"x-routstr-cost-msats" and value.isdigit():
+            return Msat(int(value[:18]))
+    return None
 
 
 def _is_stream(headers: Headers) -> bool:

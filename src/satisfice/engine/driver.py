@@ -19,6 +19,7 @@ from satisfice.attempt.machine import (
     Cancel,
     Command,
     Commit,
+    Denied,
     DownstreamLeft,
     Ended,
     Event,
@@ -28,11 +29,14 @@ from satisfice.attempt.machine import (
     Wake,
     Woke,
 )
-from satisfice.attempt.outcome import Outcome, summarise
+from satisfice.attempt.outcome import Fault, Outcome, summarise
+from satisfice.catalog.offers import Offer
 from satisfice.core.amounts import Msat, Usage
 from satisfice.core.errors import Draining, GatewayError
 from satisfice.engine.attempt import Held, Job, Refused, Relayed, World, attempt
 from satisfice.engine.relay import Account, bill, relay, relay_refusal
+from satisfice.engine.visit import Visit, denial
+from satisfice.health.book import Trouble
 from satisfice.ports import Downstream
 
 __all__ = ["Drive", "Seen"]
@@ -41,12 +45,14 @@ __all__ = ["Drive", "Seen"]
 class Seen(msgspec.Struct, frozen=True, gc=False):
     """What there is to tell of a call once it is over."""
 
-    provider: str | None
+    offer: Offer | None
     """Who answered; None: nobody."""
     usage: Usage | None
     """None: not said. Of an answer that was cut: what was said up to then."""
     cost: Msat | None
     """None: not known, which is not the same as nothing."""
+    charged: Msat | None
+    """What the provider says it took; None: it didn't."""
     retries: int
     is_complete: bool
     """The caller has had the whole answer."""
@@ -56,6 +62,11 @@ class Seen(msgspec.Struct, frozen=True, gc=False):
     """Providers and outcomes of the attempts that failed, in order."""
     error: GatewayError | None = None
     """The caller has seen nothing yet and is to be told this."""
+
+    @property
+    def provider(self) -> str | None:
+        """Who answered; None: nobody."""
+        return None if self.offer is None else self.offer.provider
 
 
 class Drive:
@@ -74,6 +85,8 @@ class Drive:
         "_refusal",
         "_task",
         "_tasks",
+        "_visits",
+        "_waits_for_probe",
         "_wake_at",
         "_winner",
         "_world",
@@ -86,10 +99,14 @@ class Drive:
         """Who asked."""
         self._world = world
         self._job = job
-        self._call = Call(len(job.candidates), world.pacing, expires_at=job.started + world.longest)
+        candidates = job.decision.candidates
+        ready = [each.ready for each in candidates] if candidates[0].ready else ()
+        self._call = Call(len(candidates), world.pacing, expires_at=job.started + world.longest, ready=ready)
         self._fresh: list[Open] = []  # to be begun
         self._tasks: dict[int, asyncio.Task[Event]] = {}  # begun beside others
         self._held: dict[int, Held] = {}  # answered
+        self._visits: dict[int, Visit] = {}  # under way
+        self._waits_for_probe = bool(ready)
         self._wake_at: float | None = None
         self._winner = 0
         self._committed: Held | None = None
@@ -136,9 +153,10 @@ class Drive:
         held, account = self._committed, self._account
         so_far = account or (_NOTHING if held is None else bill(held))
         return Seen(
-            provider=None if held is None else held.offer.provider,
+            offer=None if held is None else held.offer,
             usage=so_far.usage,
             cost=so_far.cost,
+            charged=so_far.charged,
             retries=self._call.attempts - 1,
             is_complete=account is not None and account.failure is None,
             has_left=self._has_left,
@@ -177,18 +195,41 @@ class Drive:
         return self._race()
 
     async def _attempt(self, opened: Open) -> Event:
+        number = opened.attempt
+        visit = self._world.enter(self._job.decision.candidates[opened.rank].offer)
+        if isinstance(visit, Trouble):
+            self._waits_for_probe = True
+            return Denied(number, denial(visit), visit.until)
+        self._visits[number] = visit
         try:
-            self._held[opened.attempt] = await attempt(self._world, self._job, rank=opened.rank)
+            self._held[number] = await attempt(self._world, self._job, rank=opened.rank)
         except Refused as refused:
             self._refusal = refused.relayed or self._refusal
-            return Broke(opened.attempt, refused.outcome)
-        return Answered(opened.attempt)
+            is_repeat = any(rank == opened.rank for rank, _ in self._call.failures)
+            self._world.memory.judge(visit, refused.outcome, is_repeat=is_repeat)
+            return Broke(number, refused.outcome, self._spoiled(opened.rank, refused.outcome))
+        visit.answered()
+        return Answered(number)
+
+    def _spoiled(self, rank: int, outcome: Outcome) -> frozenset[int]:
+        """Of a prompt that is too long for one offer: all those that don't take more than it does."""
+        if outcome.fault is not Fault.CONTEXT:
+            return frozenset()
+        candidates, lessons = self._job.decision.candidates, self._world.memory.lessons
+        window = outcome.learnt_context or candidates[rank].offer.capabilities.context or 0
+        windows = [lessons.apply(each.offer).capabilities.context for each in candidates]
+        return frozenset(number for number, each in enumerate(windows) if each is not None and each <= window)
 
     async def _relay(self, held: Held) -> Event:
         retries = self._call.attempts - 1
         account = await relay(self._job, held, downstream=self.downstream, retries=retries)
         self._account = account
-        return Ended(self._winner) if account.failure is None else Broke(self._winner, account.failure)
+        visit = self._visits[self._winner]
+        if account.failure is None:
+            visit.ended(account.usage)
+            return Ended(self._winner)
+        self._world.memory.judge(visit, account.failure)
+        return Broke(self._winner, account.failure)
 
     async def _race(self) -> Event:
         """Several attempts at once, or time to wait for: whichever news comes first."""
@@ -200,7 +241,7 @@ class Drive:
             done, _ = await asyncio.wait(self._tasks.values(), timeout=left, return_when=asyncio.FIRST_COMPLETED)
         else:
             done = set()
-            await asyncio.sleep(left or 0.0)
+            await self._wait(left or 0.0)
         for number, task in self._tasks.items():
             if task in done:
                 del self._tasks[number]
@@ -208,11 +249,20 @@ class Drive:
         self._wake_at = None
         return Woke()
 
+    async def _wait(self, seconds: float) -> None:
+        """Until it is time; for another call's probe only until its news is here."""
+        if self._waits_for_probe:
+            self._waits_for_probe = False
+            await self._world.memory.changed(seconds)
+        else:
+            await asyncio.sleep(seconds)
+
     def _cancel(self, number: int) -> None:
         if number in self._tasks:
             self._tasks[number].cancel()
         if number in self._held:
             self._held.pop(number).answer.abort()
+        self._visits[number].dropped()
 
     async def _drop_all(self) -> None:
         """Nothing goes on upstream for a call that is over."""
@@ -224,17 +274,21 @@ class Drive:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks.values())
+        for visit in self._visits.values():
+            visit.dropped()
 
     def _fail(self) -> None:
-        """Nobody answered: the caller's own mistake is relayed, any other failure is for our caller to tell."""
-        if self._refusal is None:
+        """Nobody answered: what the last one said of the caller's own mistake is relayed, all else is ours to tell."""
+        _, last = self._call.failures[-1]
+        if self._refusal is None or not last.fault.is_about_call:
             self._error = summarise(self._failures())
         else:
             retries = self._call.attempts - 1
             relay_refusal(self._job, self._refusal, downstream=self.downstream, retries=retries)
 
     def _failures(self) -> list[tuple[str, Outcome]]:
-        return [(self._job.candidates[rank].offer.provider, outcome) for rank, outcome in self._call.failures]
+        candidates = self._job.decision.candidates
+        return [(candidates[rank].offer.provider, outcome) for rank, outcome in self._call.failures]
 
 
-_NOTHING: Final = Account(None, None, None)
+_NOTHING: Final = Account(None, None, None, None)

@@ -4,25 +4,48 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import Final, NamedTuple
 
 from satisfice.attempt.pacing import Pacing
+from satisfice.catalog.names import Named
 from satisfice.catalog.offers import Catalog, Offer
 from satisfice.core.clock import Clock, new_id
 from satisfice.core.errors import Draining, GatewayError, Internal
 from satisfice.engine.attempt import Job, World
 from satisfice.engine.driver import Drive, Seen
+from satisfice.engine.memory import Memory
 from satisfice.engine.refresher import Refresher
 from satisfice.engine.relay import tell
 from satisfice.engine.sweep import Sweep
-from satisfice.ports import Downstream, Endpoint, Headers, OfferSource, Transport
-from satisfice.routing.select import decide
-from satisfice.wire.request import Dialect
+from satisfice.ports import Downstream, Endpoint, Headers, OfferSource, QuoteSource, Transport
+from satisfice.routing.conversation import NEW
+from satisfice.routing.policy import Asking, Policies
+from satisfice.routing.pool import Pools
+from satisfice.routing.select import Conditions, Decision, decide
+from satisfice.wire.request import Dialect, Request
 
-__all__ = ["Gateway"]
+__all__ = ["Gateway", "Supply"]
 
 _log: Final = logging.getLogger(__name__)
+
+
+class Supply(NamedTuple):
+    """Who can be asked, and for what."""
+
+    offers: Sequence[Offer]
+    """Those that are fixed."""
+    endpoints: Mapping[str, Endpoint]
+    """Where providers are, by name."""
+    sources: Sequence[OfferSource] = ()
+    """Where more offers are found."""
+    feeds: Sequence[QuoteSource] = ()
+    """Where fresher prices are found."""
+    named: Sequence[Named] = ()
+    """Names that the operator gives models."""
+    allow_unpriced: bool = False
+    """Offers without a price may be used when none with one is left."""
 
 
 class Gateway:
@@ -30,25 +53,42 @@ class Gateway:
 
     def __init__(
         self,
+        supply: Supply,
+        policies: Policies,
         *,
-        offers: Sequence[Offer],
-        endpoints: Mapping[str, Endpoint],
-        sources: Sequence[OfferSource],
         pacing: Pacing,
         transport: Transport,
         clock: Clock,
+        memory: Memory,
     ) -> None:
-        """Fixed offers, the providers' endpoints by name, where more offers are found, and how to retry."""
-        self.catalog = Catalog(offers)
-        self.refresher = Refresher(offers, sources, swap=self._swap)
+        """Who can be asked, what callers may have, how to retry; and what is known from earlier calls."""
+        self._supply = supply
+        self._policies = policies
+        self.memory = memory
+        """What calls have taught."""
+        self._pools = self._pooled(self._build(supply.offers))
+        self.refresher = Refresher(
+            supply.offers,
+            supply.sources,
+            feeds=supply.feeds,
+            build=partial(Catalog, named=supply.named),
+            swap=self._swap,
+            clock=clock,
+        )
         self.clock = clock
         self.on_call: Callable[[Job, Seen], None] | None = None
         """Told of each call once it is over."""
-        longest = max((endpoint.timeouts.total for endpoint in endpoints.values()), default=0.0)
-        self._world = World(transport, clock, endpoints, pacing, longest)
+        longest = max((endpoint.timeouts.total for endpoint in supply.endpoints.values()), default=0.0)
+        self._world = World(transport, clock, supply.endpoints, pacing, longest, memory)
+        self._turn = 0
         self._sweep = Sweep()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._refreshing: asyncio.Task[None] | None = None
+
+    @property
+    def catalog(self) -> Catalog:
+        """What can be bought now."""
+        return self._pools.catalog
 
     @property
     def is_ready(self) -> bool:
@@ -73,7 +113,9 @@ class Gateway:
         self._sweep.close()
         await self._world.transport.aclose()
 
-    async def answer(self, dialect: Dialect, body: bytes, *, headers: Headers, downstream: Downstream) -> None:
+    async def answer(
+        self, dialect: Dialect, body: bytes, *, asking: Asking, headers: Headers, downstream: Downstream
+    ) -> None:
         """Answer one call, whatever happens; `headers` are the caller's fields to hand on.
 
         If the body's end is not out when this returns, it is for the server to
@@ -84,12 +126,43 @@ class Gateway:
         request_id = new_id("req", clock)
         try:
             request = dialect.parse(body)
-            candidates = decide(request, self.catalog)
+            decision = self.decide(dialect, request, asking)
         except GatewayError as error:
             tell(error, downstream, dialect=dialect, request_id=request_id)
         else:
-            await self._drive(Job(request_id, request, dialect, candidates, headers, started), downstream)
+            await self._drive(Job(request_id, request, dialect, decision, headers, started), downstream)
         await downstream.drain()
+
+    def decide(self, dialect: Dialect, request: Request, asking: Asking) -> Decision:
+        """Who would get this request now; `CallerError` or `AllResting` if nobody would."""
+        memory = self.memory
+        if memory.has_new_lessons:
+            memory.has_new_lessons = False
+            self._pools.forget()
+        applied = self._policies.match(asking, request.model, last_words=partial(dialect.last_words, request))
+        pool = self._pools.find(request.model, applied, request.needs)
+        now = self.clock.now()
+        thread = NEW
+        if len(pool.offers) > 1:
+            session = asking.session or request.session
+            if session is not None and asking.key is not None:
+                session = f"{asking.key}/{session}"  # two callers may call theirs alike
+            messages = dialect.messages(request)
+            thread = memory.conversations.recognise(request, messages, session=session, now=now)
+        self._turn += 1
+        pacing = self._world.pacing
+        conditions = Conditions(
+            now,
+            memory.forecast,
+            memory.charges,
+            memory.conversations,
+            memory.health,
+            self.clock.chance,
+            self._turn,
+            pacing.longest_wait,
+            pacing.probe_wait,
+        )
+        return decide(request, pool, thread=thread, conditions=conditions)
 
     async def _drive(self, job: Job, downstream: Downstream) -> None:
         drive = Drive(self._world, job, downstream=downstream)
@@ -107,10 +180,31 @@ class Gateway:
         finally:
             self._sweep.exit(drive)
             seen = drive.seen(error)
+            self._learn(job, seen)
             if self.on_call is not None:
                 self.on_call(job, seen)
             if seen.error is not None:
                 tell(seen.error, downstream, dialect=job.dialect, request_id=job.request_id, retries=seen.retries)
 
+    def _learn(self, job: Job, seen: Seen) -> None:
+        """What a call took is what the next ones are expected to take."""
+        offer, usage = seen.offer, seen.usage
+        if offer is None or usage is None:
+            return
+        memory, decision = self.memory, job.decision
+        if seen.is_complete:
+            memory.forecast.learn(job.request, offer.model, kind=decision.kind, usage=usage)
+        memory.conversations.note(decision.thread, offer, usage=usage, now=self.clock.now())
+        if seen.charged is not None and offer.price is not None:
+            memory.charges.note(offer, expected=offer.price.cost(usage), charged=seen.charged)
+
+    def _build(self, offers: Iterable[Offer]) -> Catalog:
+        return Catalog(offers, self._supply.named)
+
+    def _pooled(self, catalog: Catalog) -> Pools:
+        return Pools(catalog, self.memory.lessons, allow_unpriced=self._supply.allow_unpriced)
+
     def _swap(self, catalog: Catalog) -> None:
-        self.catalog = catalog
+        self._pools = self._pooled(catalog)
+        self.memory.charges.requote(catalog.offers)
+        self.memory.health.forget(keep=catalog.offers)

@@ -47,7 +47,9 @@ _NOT_OURS_TO_HAND_ON: Final = frozenset(
         b"x-satisfice-cost-msat",
         b"x-satisfice-demo",
         b"x-satisfice-error-source",
+        b"x-satisfice-expected-cost-msat",
         b"x-satisfice-model",
+        b"x-satisfice-policy",
         b"x-satisfice-provider",
         b"x-satisfice-request-id",
         b"x-satisfice-retries",
@@ -63,6 +65,8 @@ class Account(msgspec.Struct, frozen=True, gc=False):
     usage: Usage | None
     cost: Msat | None
     """None: not known, which is not the same as nothing."""
+    charged: Msat | None
+    """What the provider says it took; None: it didn't."""
     failure: Outcome | None
     """Why the caller did not get all of it; None: the caller did."""
 
@@ -73,6 +77,8 @@ async def relay(job: Job, held: Held, *, downstream: Downstream, retries: int) -
     head.append((b"x-satisfice-provider", _ascii(held.offer.provider)))
     head.append((b"x-satisfice-model", _ascii(held.offer.model)))
     head.append((b"x-satisfice-retries", _RETRIES[retries]))
+    if held.candidate.cost is not None:
+        head.append((b"x-satisfice-expected-cost-msat", b"%d" % held.candidate.cost))
     if held.observer is None:
         return _whole(held, downstream, head=head)
     head.append((b"x-accel-buffering", b"no"))  # or an nginx in front would collect the stream
@@ -82,8 +88,9 @@ async def relay(job: Job, held: Held, *, downstream: Downstream, retries: int) -
 
 def bill(held: Held, failure: Outcome | None = None) -> Account:
     """What an answer has come to so far."""
-    usage = held.usage if held.observer is None else held.observer.usage
-    return Account(usage, None if usage is None else pricing(held.offer)(usage), failure)
+    observer = held.observer
+    usage, charged = (held.usage, held.charged) if observer is None else (observer.usage, observer.charged)
+    return Account(usage, None if usage is None else pricing(held.offer)(usage), charged, failure)
 
 
 def relay_refusal(job: Job, refusal: Relayed, *, downstream: Downstream, retries: int) -> None:
@@ -179,6 +186,9 @@ async def _pump(held: Held, observer: StreamObserver, *, downstream: Downstream)
 def _head(job: Job, headers: Headers) -> list[tuple[bytes, bytes]]:
     head = [field for field in headers if field[0] not in _NOT_OURS_TO_HAND_ON]
     head.append((b"x-satisfice-request-id", job.request_id.encode()))
+    policies = job.decision.pool.applied.names
+    if policies:
+        head.append((b"x-satisfice-policy", _ascii(", ".join(policies))))
     return head
 
 

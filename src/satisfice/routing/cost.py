@@ -1,36 +1,54 @@
-"""What an offer is expected to cost this request."""
+"""What an offer is expected to cost this call: tokens at its price, what its cache will serve, and what goes wrong."""
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from satisfice.catalog.offers import Price
 from satisfice.core.amounts import PER_MTOK, Msat
-from satisfice.wire.request import Request
+from satisfice.routing.forecast import Expected
 
-__all__ = ["Expected", "estimate", "expect"]
-
-_BYTES_PER_TOKEN: Final = 4
-_USUAL_OUTPUT: Final = 500
+__all__ = ["Estimate", "cost_of", "estimate"]
 
 
-class Expected(NamedTuple):
-    """What a call is expected to use, whoever answers it."""
+class Estimate(NamedTuple):
+    """What a call may cost, in msat."""
 
-    input: int
-    """Tokens."""
-    output: int
-    """Tokens, of all choices together."""
-
-
-def expect(request: Request) -> Expected:
-    """Input tokens guessed from the body's size, output tokens bounded by the caller's own limit."""
-    wanted = request.max_output
-    output = _USUAL_OUTPUT if wanted is None else max(0, min(wanted, _USUAL_OUTPUT))
-    return Expected(request.body.size // _BYTES_PER_TOKEN, output * max(1, request.choices))
+    expected: Msat
+    low: Msat
+    """One call in ten costs less."""
+    high: Msat
+    """One call in ten costs more."""
+    most: Msat
+    """What it costs if nothing is cached and the answer is as long as it can be."""
 
 
-def estimate(expected: Expected, price: Price) -> Msat:
-    """Expected cost at this price, in msat."""
-    tokens_in, tokens_out = expected
-    return Msat(price.base_fee - (-(tokens_in * price.input + tokens_out * price.output) // PER_MTOK))
+def cost_of(price: Price, tokens_in: int, *, cached: int, tokens_out: int, is_written: bool) -> int:
+    """Msat for so many tokens, rounded up; `cached` of the input come from the provider's cache.
+
+    `is_written`: the rest of the input is put into the cache, for which some providers ask more. A long prompt
+    moves all of its tokens, and those of the answer, into another tier.
+    """
+    rates = price.at(tokens_in) if price.tiers else price
+    fresh = rates.input
+    if is_written and rates.cache_write is not None:
+        fresh = rates.cache_write
+    total = (tokens_in - cached) * fresh + tokens_out * rates.output
+    if cached:
+        total += cached * (rates.input if rates.cache_read is None else rates.cache_read)
+    return price.base_fee - (-total // PER_MTOK)
+
+
+def estimate(
+    price: Price, expected: Expected, *, cached: int = 0, is_written: bool = False, factor: float = 1.0
+) -> Estimate:
+    """The cost with its interval; `factor` is what the provider charges in truth, as a share of its price."""
+
+    def cost(tokens_out: int, from_cache: int = cached) -> Msat:
+        return Msat(
+            round(
+                factor * cost_of(price, expected.input, cached=from_cache, tokens_out=tokens_out, is_written=is_written)
+            )
+        )
+
+    return Estimate(cost(expected.output), cost(expected.low), cost(expected.high), cost(expected.most, 0))

@@ -1,20 +1,21 @@
-"""What is not inference: liveness, readiness, the list of models."""
+"""What is not inference: who lives and how well, what can be bought and from whom."""
 
 from __future__ import annotations
 
 from typing import Final
 
-import msgspec
-
 from satisfice import __version__
 from satisfice.catalog.model import AUTO, near_misses
-from satisfice.core.errors import UnknownModel
+from satisfice.core.errors import CallerError, UnknownModel
 from satisfice.engine.gateway import Gateway
+from satisfice.server.access import Access
 from satisfice.server.downstream import ASGIDownstream, Scope
+from satisfice.server.providers import page_of, providers_as_json
+from satisfice.server.reply import reply_json, reply_text
+from satisfice.server.status import standings_as_json, status_of
 
 __all__ = ["Admin"]
 
-_encode = msgspec.json.Encoder().encode
 _ROOT: Final = b"satisfice: an LLM gateway. The API is at /v1: POST /v1/chat/completions, GET /v1/models.\n"
 
 
@@ -24,26 +25,38 @@ class Admin:
     MODEL_PATHS: Final = ("/v1/models/", "/models/")
     """What stands before a model's id."""
 
-    def __init__(self, gateway: Gateway) -> None:
-        """Looks at this gateway."""
+    def __init__(self, gateway: Gateway, access: Access) -> None:
+        """Looks at this gateway; what strangers may not see is for those who have access."""
         self._gateway = gateway
+        self._access = access
         self._created = gateway.clock.unix_ms() // 1_000
 
     async def root(self, _: Scope, downstream: ASGIDownstream) -> None:
         """`GET /`: for people, and for clients that only ask whether somebody is there."""
-        await _answer(downstream, _ROOT, kind=b"text/plain; charset=utf-8")
+        await reply_text(downstream, _ROOT)
 
-    async def health(self, _: Scope, downstream: ASGIDownstream) -> None:
-        """`GET /health`: the process lives."""
-        await _json(downstream, {"status": "ok", "version": __version__})
+    async def live(self, _: Scope, downstream: ASGIDownstream) -> None:
+        """`GET /live`: 200 as long as the process answers at all."""
+        await reply_json(downstream, {"status": "live"})
 
-    async def ready(self, _: Scope, downstream: ASGIDownstream) -> None:
+    async def ready(self, scope: Scope, downstream: ASGIDownstream) -> None:
         """`GET /ready`: 200 when calls can be answered, else 503 with the reason."""
+        shown: dict[str, object]
         if self._gateway.is_ready:
-            await _json(downstream, {"status": "ready", "offers": len(self._gateway.catalog.offers)})
+            shown = {"status": "ready", "offers": len(self._gateway.catalog.offers)}
         else:
-            failures = self._gateway.refresher.failures
-            await _json(downstream, {"status": "not ready", "reason": "no offers", "failures": failures}, status=503)
+            shown = {"status": "not ready", "reason": "no offers", "failures": self._gateway.refresher.failures}
+        await self._tell(shown, scope, downstream=downstream, is_well=self._gateway.is_ready)
+
+    async def health(self, scope: Scope, downstream: ASGIDownstream) -> None:
+        """`GET /health`: how providers and their offers stand; 503 if no offer can be had."""
+        status = status_of(self._gateway)
+        ...
+
+    async def providers(self, scope: Scope, downstream: ASGIDownstream) -> None:
+        """`GET /providers`: each of them with its offers, a page at a time."""
+        page = page_of(scope.get("query_string", b""))
+        await reply_json(downstream, providers_as_json(self._gateway, page))
 
     async def models(self, scope: Scope, downstream: ASGIDownstream) -> None:
         """`GET /v1/models`: in Anthropic's shape for who sends `anthropic-version`, else in OpenAI's."""
@@ -51,9 +64,9 @@ class Admin:
         listed = [self._entry(name, scope) for name in names]
         if _is_anthropic(scope):
             ends = {"first_id": names[0] if names else None, "last_id": names[-1] if names else None}
-            await _json(downstream, {"data": listed, "has_more": False, **ends})
+            await reply_json(downstream, {"data": listed, "has_more": False, **ends})
         else:
-            await _json(downstream, {"object": "list", "data": listed})
+            await reply_json(downstream, {"object": "list", "data": listed})
 
     async def model(self, scope: Scope, downstream: ASGIDownstream) -> None:
         """`GET /v1/models/{id}`, in the same two shapes; an id may have slashes in it."""
@@ -63,7 +76,7 @@ class Admin:
             near = near_misses(name, self._names())
             hint = f"Did you mean `{near[0]}`?" if near else None
             raise UnknownModel(f"No offer for the model `{name[:100]}`.", param="model", hint=hint)
-        await _json(downstream, self._entry(name, scope))
+        await reply_json(downstream, self._entry(name, scope))
 
     def _names(self) -> list[str]:
         catalog = self._gateway.catalog
@@ -81,13 +94,3 @@ _EPOCH: Final = "1970-01-01T00:00:00Z"
 
 def _is_anthropic(scope: Scope) -> bool:
     return any(name == b"anthropic-version" for name, _ in scope["headers"])
-
-
-async def _json(downstream: ASGIDownstream, value: object, *, status: int = 200) -> None:
-    await _answer(downstream, _encode(value), kind=b"application/json", status=status)
-
-
-async def _answer(downstream: ASGIDownstream, body: bytes, *, kind: bytes, status: int = 200) -> None:
-    downstream.start(status, [(b"content-type", kind), (b"content-length", b"%d" % len(body))])
-    downstream.end(body)
-    await downstream.drain()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, NamedTuple, Protocol
 
@@ -11,16 +10,15 @@ from satisfice.core.clock import new_id
 from satisfice.core.errors import (
     BadKey,
     CallerError,
-    ForeignOrigin,
     GatewayError,
     Internal,
     UnknownPath,
     WrongMethod,
 )
-from satisfice.core.secrets import Secret
 from satisfice.engine.gateway import Gateway
 from satisfice.engine.relay import tell
 from satisfice.ports import Downstream, Headers
+from satisfice.server.access import Access
 from satisfice.server.admin import Admin
 from satisfice.server.downstream import ASGIDownstream, Receive, Scope, Send
 from satisfice.server.inference import Inference
@@ -36,12 +34,6 @@ _ROOTS: Final = ("/v1", "")
 _LOOK: Final = ("GET", "HEAD")
 _ASK: Final = ("POST",)
 _OPEN: Final = frozenset(("/", "/health", "/ready"))
-_KEYS: Final = frozenset((b"authorization", b"x-api-key"))
-# Browsers send an origin with every POST (https://fetch.spec.whatwg.org/#origin-header). Extensions and desktop
-# programs have schemes of their own; `null` is a page that hides where it is from.
-_FOREIGN: Final = re.compile(
-    rb"null|https?://(?!(?:localhost|[a-z0-9-]+\.localhost|127\.[0-9.]+|\[::1\])(?::[0-9]+)?$).*", re.IGNORECASE
-)
 _CHALLENGE: Final = ((b"www-authenticate", b"Bearer"),)
 
 
@@ -57,15 +49,23 @@ class Started(Downstream, Protocol):
 class App:
     """The gateway as an ASGI application."""
 
-    def __init__(self, gateway: Gateway, *, access_token: Secret | None, max_body: int) -> None:
-        """`access_token`: what callers have to send, None: nothing; `max_body`: bytes a request may have."""
+    def __init__(self, gateway: Gateway, *, access: Access, max_body: int) -> None:
+        """`access`: who may ask; `max_body`: bytes a request may have."""
+        self.take(gateway, access=access, max_body=max_body)
+
+    def take(self, gateway: Gateway, *, access: Access, max_body: int) -> None:
+        """Serve this from now on; calls that have begun go on as they were."""
         self._gateway = gateway
-        self._token = access_token
+        self._access = access
         admin = Admin(gateway)
-        chat = Inference(gateway, _CHAT, max_body=max_body)
-        self._inference: Mapping[bytes, Inference] = {f"{root}{_CHAT.path}".encode(): chat for root in _ROOTS}
+        # One for each caller's key, so that nothing has to be looked up twice.
+        self._inference: Mapping[tuple[bytes, str | None], Inference] = {
+            (f"{root}{_CHAT.path}".encode(), key): Inference(gateway, _CHAT, max_body=max_body, key=key)
+            for root in _ROOTS
+            for key in access.names
+        }
         self._routes: Mapping[str, _Route] = {
-            **{path.decode(): _Route(_ASK, handler) for path, handler in self._inference.items()},
+            **{f"{root}{_CHAT.path}": _Route(_ASK, self._infer) for root in _ROOTS},
             **{f"{root}/models": _Route(_LOOK, admin.models) for root in _ROOTS},
             "/health": _Route(_LOOK, admin.health),
             "/ready": _Route(_LOOK, admin.ready),
@@ -86,8 +86,12 @@ class App:
 
         None: nothing does, or the caller may not ask.
         """
-        found = self._inference.get(path)
-        return None if found is None or self._refusal(headers) is not None else found
+        if (path, None) not in self._inference:
+            return None
+        try:
+            return self._inference[path, self._access.identify(headers)]
+        except CallerError:
+            return None
 
     async def answer(self, inference: Inference, *, headers: Headers, body: bytes | None, downstream: Started) -> None:
         """The short way of a request whose body is here; None: it was over the limit."""
@@ -101,19 +105,13 @@ class App:
         route = self._route(scope["path"])
         if scope["method"] not in route.methods:
             raise _MethodNotAllowed(scope, route.methods)
-        refusal = None if scope["path"] in _OPEN else self._refusal(scope["headers"])
-        if refusal is not None:
-            raise refusal
+        if scope["path"] not in _OPEN:
+            self._access.identify(scope["headers"])
         await route.handler(scope, downstream)
 
-    def _refusal(self, headers: Headers) -> CallerError | None:
-        """Why this caller may not ask; None: it may."""
-        if self._token is not None:
-            return _wrong_key(self._token, headers)
-        for name, value in headers:
-            if name == b"origin" and _FOREIGN.fullmatch(value):
-                return ForeignOrigin("A page of another site asks.")
-        return None
+    async def _infer(self, scope: Scope, downstream: ASGIDownstream) -> None:
+        key = self._access.identify(scope["headers"])
+        await self._inference[scope["path"].encode(), key](scope, downstream)
 
     def _route(self, path: str) -> _Route:
         route = self._routes.get(path)
@@ -163,21 +161,6 @@ class _MethodNotAllowed(WrongMethod):
     def __init__(self, scope: Scope, methods: tuple[str, ...]) -> None:
         super().__init__(f"{scope['path']} takes {methods[0]}, not {scope['method']}.", hint=f"Use {methods[0]}.")
         self.allow = ", ".join(methods).encode()
-
-
-def _wrong_key(token: Secret, headers: Headers) -> BadKey | None:
-    """Both ways to bring a key count: `Authorization: Bearer` and `x-api-key`."""
-    keys = [value for name, value in headers if name in _KEYS]
-    if not keys:
-        return BadKey("An access token is needed.")
-    # All are compared, so that the time taken does not tell which of them is right.
-    is_right = [token.matches(_bare(key)) for key in keys]
-    return None if any(is_right) else BadKey("The access token is wrong.")
-
-
-def _bare(key: bytes) -> bytes:
-    """Without the scheme, whose name has no case (RFC 9110 section 11.1)."""
-    return key[7:].strip() if key[:7].lower() == b"bearer " else key
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:

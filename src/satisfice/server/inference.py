@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
+import msgspec
+
 from satisfice.core.errors import TooLarge
 from satisfice.engine.gateway import Gateway
 from satisfice.ports import Downstream, Headers
+from satisfice.routing.policy import Asking
 from satisfice.server.downstream import ASGIDownstream, Scope
 from satisfice.wire.request import Dialect
 
@@ -55,16 +58,19 @@ _KEPT_BACK: Final = frozenset(
         b"x-real-ip",
     )
 )
+_ASKED: Final = {b"x-satisfice-policy": "policy", b"x-satisfice-session": "session"}
+"""What a caller may say of a call in its head, and where it goes in an `Asking`."""
 _KEPT_BACK_PREFIXES: Final = (b"x-satisfice-", b"x-stainless-", b"x-forwarded-", b"sec-", b"cf-")
 
 
 class Inference:
     """Handles one dialect's path."""
 
-    def __init__(self, gateway: Gateway, dialect: Dialect, *, max_body: int) -> None:
-        """`max_body`: bytes that a request body may have."""
+    def __init__(self, gateway: Gateway, dialect: Dialect, *, max_body: int, key: str | None = None) -> None:
+        """`max_body`: bytes that a request body may have; `key`: the name of the callers' API key, if it has one."""
         self._gateway = gateway
         self._dialect = dialect
+        self._asking = Asking(key=key)
         self.max_body = max_body
         """Bytes that a request body may have."""
 
@@ -77,10 +83,17 @@ class Inference:
         """Answer one request; a body of None was over the limit."""
         if body is None:
             raise TooLarge(f"The body is larger than {self.max_body} bytes ({self.max_body >> 20} MiB).")
-        handed_on = [
-            field for field in headers if field[0] not in _KEPT_BACK and not field[0].startswith(_KEPT_BACK_PREFIXES)
-        ]
-        await self._gateway.answer(self._dialect, body, headers=handed_on, downstream=downstream)
+        handed_on: list[tuple[bytes, bytes]] = []
+        asking = self._asking
+        for field in headers:
+            name = field[0]
+            if name in _KEPT_BACK:
+                continue
+            if not name.startswith(_KEPT_BACK_PREFIXES):
+                handed_on.append(field)
+            elif name in _ASKED:
+                asking = msgspec.structs.replace(asking, **{_ASKED[name]: field[1].decode("latin-1")})
+        await self._gateway.answer(self._dialect, body, asking=asking, headers=handed_on, downstream=downstream)
 
     async def _body(self, headers: Headers, downstream: ASGIDownstream) -> bytes | None:
         for name, value in headers:

@@ -59,6 +59,7 @@ class StreamObserver:
         "_last",
         "_request",
         "_usage",
+        "charged",
         "error",
         "has_output",
         "is_over",
@@ -82,6 +83,8 @@ class StreamObserver:
         """The terminator is here; what comes after it is nobody's."""
         self.usage: Usage | None = None
         """None: not said yet."""
+        self.charged: Msat | None = None
+        """What the upstream says it took; None: it didn't."""
         self.error: Reading | None = None
         """The upstream has given up, and how; before the first output nobody has seen it but us."""
 
@@ -168,10 +171,13 @@ class StreamObserver:
             self.is_over = True
         if frame.kind is FrameKind.ERROR:
             self.error = frame.reading
-        elif frame.reading is not None and frame.reading.usage is not None:
-            self.usage = frame.reading.usage
-            if self._request.wants_usage:
-                return self._priced(event, self.usage)
+        elif frame.reading is not None:
+            if frame.reading.charged is not None:
+                self.charged = frame.reading.charged
+            if frame.reading.usage is not None:
+                self.usage = frame.reading.usage
+                if self._request.wants_usage:
+                    return self._priced(event, self.usage)
         if frame.kind is FrameKind.USAGE and not self._request.wants_usage:
             return b""
         return event.raw

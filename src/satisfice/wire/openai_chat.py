@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Final, TypeGuard
+from typing import Annotated, Final, TypeGuard
 
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
@@ -50,6 +50,15 @@ class _Usage(msgspec.Struct, gc=False):
     total_tokens: int | None = None
     prompt_tokens_details: _Cached | None = None
     completion_tokens_details: _Reasoned | None = None
+    cost: Raw | UnsetType = UNSET
+    cost_msat: Raw | UnsetType = UNSET
+
+
+_Amount = Annotated[int, msgspec.Meta(ge=0)]
+
+
+class _Cost(msgspec.Struct, gc=False):
+    total_msats: _Amount
 
 
 class _Answer(msgspec.Struct, gc=False):
@@ -92,6 +101,8 @@ _bool = msgspec.json.Decoder(bool | None).decode
 _int = msgspec.json.Decoder(int | None).decode
 _stream_options = msgspec.json.Decoder(_StreamOptions | None).decode
 _usage = msgspec.json.Decoder(_Usage | None).decode
+_cost = msgspec.json.Decoder(_Cost).decode
+_amount = msgspec.json.Decoder(_Amount).decode
 _answer = msgspec.json.Decoder(_Answer).decode
 _chunk = msgspec.json.Decoder(_Chunk).decode
 _error = msgspec.json.Decoder(_Error).decode
@@ -105,6 +116,8 @@ _members = msgspec.json.Decoder(dict[str, Raw]).decode
 _UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _DONE: Final = b"[DONE]"
 _EMPTY: Final = frozenset((b"null", b'""', b"[]", b"{}"))
+_MOST_TOKENS: Final = 10**9
+"""What is more is nonsense, and a caller may write any number of digits; it is handed on as it is."""
 _NULL: Final = Raw(b"null")
 _NONE: Final = Raw(b'"none"')
 _VLLM_ERROR: Final = Raw(b'"error"')
@@ -139,13 +152,15 @@ class OpenAIChat:
         if messages is None or bytes(memoryview(messages)[:1]) != b"[":
             raise BadRequest("`messages` must be an array.", param="messages", hint="Send at least one message.")
         wants_usage = options is not None and options.include_usage is True
+        if limit is not None:
+            limit = min(limit, _MOST_TOKENS)
         needs, effort, session = _needs(get, raw), get("reasoning_effort"), get("prompt_cache_key")
         return Request(
             model,
             stream,
             wants_usage,
             limit,
-            1 if choices is None else choices,
+            1 if choices is None else min(choices, _MOST_TOKENS),
             body,
             needs,
             None if effort is None else _text(effort),
@@ -186,7 +201,8 @@ class OpenAIChat:
         except _UNREADABLE:
             raise Broken(Break.MALFORMED, "the answer is no chat completion") from None
         if read.choices:
-            return Reading(_usage_of(read.usage))
+            said = _said_of(read.usage)
+            return Reading() if said is None else Reading(_usage_of(said), charged=_charged_of(said))
         if _is_given(read.error):
             return Reading(None, _status_of(read.error), answer)
         raise Broken(Break.MALFORMED, "the answer has no choices")
@@ -203,8 +219,8 @@ class OpenAIChat:
             return Frame(FrameKind.ERROR, Reading(None, _status_of(read.error), data))
         if read.object == _VLLM_ERROR:  # {"object":"error","message":…,"code":…} (https://github.com/vllm-project/vllm)
             return Frame(FrameKind.ERROR, Reading(None, _status_of(data), data))
-        usage = _usage_of(read.usage)
-        reading = None if usage is None else Reading(usage)
+        said = _said_of(read.usage)
+        reading = None if said is None else Reading(_usage_of(said), charged=_charged_of(said))
         if not read.choices:
             return Frame(FrameKind.USAGE if _is_given(read.usage) else FrameKind.PREAMBLE, reading)
         # Ollama and others write "" where OpenAI writes null (https://github.com/ollama/ollama/issues/4357).
@@ -318,14 +334,26 @@ def _says_something(choice: _Choice) -> bool:
     return any(key != "role" and _is_given(value) for key, value in delta.items())
 
 
-def _usage_of(raw: Raw | UnsetType) -> Usage | None:
-    """Disjoint buckets from inclusive totals; counts that are missing or contradict each other are no usage at all."""
+def _said_of(raw: Raw | UnsetType) -> _Usage | None:
+    """None if counts are missing or no numbers: that is no usage at all."""
     try:
-        said = None if raw is UNSET else _usage(raw)
+        return None if raw is UNSET else _usage(raw)
     except msgspec.MsgspecError:
         return None
-    if said is None:
+
+
+def _charged_of(said: _Usage) -> Msat | None:
+    """A gateway like us says it as we do, a node of Routstr in an object; OpenRouter's number is of dollars."""
+    try:
+        if said.cost_msat is not UNSET:
+            return Msat(_amount(said.cost_msat))
+        return None if said.cost is UNSET else Msat(_cost(said.cost).total_msats)
+    except msgspec.MsgspecError:
         return None
+
+
+def _usage_of(said: _Usage) -> Usage | None:
+    """Disjoint buckets from inclusive totals; counts that contradict each other or all sense are none."""
     cached = (said.prompt_tokens_details and said.prompt_tokens_details.cached_tokens) or 0
     written = (said.prompt_tokens_details and said.prompt_tokens_details.cache_write_tokens) or 0
     reasoning = (said.completion_tokens_details and said.completion_tokens_details.reasoning_tokens) or 0
@@ -336,7 +364,8 @@ def _usage_of(raw: Raw | UnsetType) -> Usage | None:
     if beyond > 0 <= reasoning:
         reasoning = max(reasoning, beyond)
         text = said.completion_tokens + beyond - reasoning
-    if min(uncached, text, cached, written, reasoning) < 0:
+    buckets = uncached, text, cached, written, reasoning
+    if min(buckets) < 0 or max(buckets) > _MOST_TOKENS:
         return None
     return Usage(uncached=uncached, cache_read=cached, cache_write=written, text=text, reasoning=reasoning)
 

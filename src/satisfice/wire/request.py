@@ -57,6 +57,8 @@ class Reading(msgspec.Struct, frozen=True, gc=False):
     """It is an error in spite of its status 200; this is the status it should have had."""
     body: bytes = b""
     """The error, as a body of the dialect; empty if it is none."""
+    charged: Msat | None = None
+    """What the provider says it took; None: it didn't."""
 
 
 class FrameKind(Enum):

@@ -1,0 +1,1 @@
+"""How offers and providers have fared lately: circuit breakers, rests, and decaying statistics."""

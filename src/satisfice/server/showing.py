@@ -1,0 +1,86 @@
+"""Decisions and offers as plain values, for programs: for `/v1/cost`, `/providers` and the command line's `--json`."""
+
+from __future__ import annotations
+
+from satisfice.catalog.offers import Offer, Price
+from satisfice.routing.reasons import Exclusion
+from satisfice.routing.select import Candidate, Decision
+
+__all__ = ["decision_as_json", "offer_as_json", "price_as_json"]
+
+Json = dict[str, object]
+
+
+def decision_as_json(decision: Decision) -> Json:
+    """Who would get the call and why: the choice, the candidates in order with their costs, and the others' reasons."""
+    pool = decision.pool
+    first = decision.candidates[0]
+    return {
+        "model": pool.asked,
+        "policies": list(pool.applied.names),
+        "choice": first.offer.id,
+        "expected_cost_msat": first.cost,
+        "candidates": [_candidate(each, rank, decision=decision) for rank, each in enumerate(decision.candidates, 1)],
+        "excluded": [_exclusion(each) for each in decision.exclusions],
+    }
+
+
+def offer_as_json(offer: Offer) -> Json:
+    """An offer with exact prices and what is known of it."""
+    able, traits = offer.capabilities, offer.traits
+    return {
+        "id": offer.id,
+        "model": offer.model,
+        "provider": offer.provider,
+        "upstream_model": offer.upstream_model,
+        "price": None if offer.price is None else price_as_json(offer.price),
+        "context": able.context,
+        "max_output": able.max_output,
+        "can": sorted(ability.value for ability in able.has),
+        "cannot": sorted(ability.value for ability in able.lacks),
+        "region": traits.region,
+        "retention": traits.retention,
+        "quantisation": traits.quantisation,
+    }
+
+
+def price_as_json(price: Price) -> Json:
+    """Rates in msat per million tokens."""
+    return {
+        "input_msat_per_mtok": price.input,
+        "output_msat_per_mtok": price.output,
+        "cache_read_msat_per_mtok": price.cache_read,
+        "cache_write_msat_per_mtok": price.cache_write,
+        "base_fee_msat": price.base_fee,
+        "tiers": [
+            {
+                "above": tier.above,
+                "input_msat_per_mtok": tier.input,
+                "output_msat_per_mtok": tier.output,
+                "cache_read_msat_per_mtok": tier.cache_read,
+                "cache_write_msat_per_mtok": tier.cache_write,
+            }
+            for tier in price.tiers
+        ],
+    }
+
+
+def _candidate(candidate: Candidate, rank: int, *, decision: Decision) -> Json:
+    estimate = decision.estimate(candidate)
+    tokens = decision.expected.get(candidate.offer.model)
+    return {
+        "rank": rank,
+        "offer": offer_as_json(candidate.offer),
+        "expected_cost_msat": candidate.cost,
+        "low_cost_msat": None if estimate is None else estimate.low,
+        "high_cost_msat": None if estimate is None else estimate.high,
+        "most_cost_msat": None if estimate is None else estimate.most,
+        "input_tokens": None if tokens is None else tokens.input,
+        "cached_tokens": candidate.cached,
+        "output_tokens": None if tokens is None else tokens.output,
+        "is_probe": candidate.is_probe,
+    }
+
+
+def _exclusion(exclusion: Exclusion) -> Json:
+    return {"offer": exclusion.offer.id, "reason": exclusion.reason.code, "detail": exclusion.reason.detail}
