@@ -89,15 +89,18 @@ def test_programs_get_exact_prices(config: str, capsys: pytest.CaptureFixture[st
         "input_msat_per_mtok": 100_500,
         "output_msat_per_mtok": 400_000,
         "cache_read_msat_per_mtok": 50_000,
+        "cache_write_msat_per_mtok": None,
         "base_fee_msat": 250,
+        "tiers": [],
     }
-    assert {
-        "offers": [
-            {"id": f"{model}@cheap", "model": model, "provider": "cheap", "upstream_model": model, "price": price}
-            for model, price in (("mystery", None), ("small", priced))
-        ],
-        "unanswered": [],
-    } == json.loads(captured.out)
+    told = json.loads(captured.out)
+    assert [] == told["unanswered"]
+    assert [
+        ("mystery@cheap", "mystery", "cheap", "mystery", None),
+        ("small@cheap", "small", "cheap", "small", priced),
+    ] == [
+        tuple(each[name] for name in ("id", "model", "provider", "upstream_model", "price")) for each in told["offers"]
+    ]
 
 
 def test_programs_get_models_with_their_offers(config: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -210,9 +210,9 @@ async def test_a_stream_asked_of_who_has_none_is_refused_with_the_way_out(clock:
     caller = await stage.ask(stream=True)
 
     assert ["acme"] == stage.tried
-    assert 502 == caller.status
+    assert 400 == caller.status
     assert f"acme: {_NO_STREAM}" in str(caller.error["message"])
-    assert [Fault.OFFER] == [outcome.fault for _, outcome in stage.seen.failures]
+    assert [Fault.ABILITY] == [outcome.fault for _, outcome in stage.seen.failures]
 
 
 async def test_an_error_in_place_of_a_stream_is_an_error_first(clock: ManualClock) -> None:

@@ -6,12 +6,12 @@ import msgspec
 import pytest
 from hypothesis import given
 
-from satisfice.health.book import Change, HealthBook, Permit, Trouble, TroubleKind
+from satisfice.health.book import Change, Trouble, TroubleKind
 from satisfice.health.breaker import Limits, State
 from satisfice.health.index import Snapshot
 from satisfice.health.page import ProviderStanding, Standing
 from satisfice.health.stats import Figures
-from tests.health.life import HUGE, LARGE, LEASE, LIMITS, OTHER, SMALL, STEPS, TINY, Life, World, broken, unreachable
+from tests.health.life import HUGE, LARGE, LEASE, OTHER, SMALL, STEPS, TINY, Life, World, broken, unreachable
 
 
 def test_all_are_let_in_to_begin_with() -> None:
@@ -64,15 +64,6 @@ def test_a_probe_that_fails_counts_though_its_call_has_failed_there_before() -> 
     life.fail(life.enter(SMALL), is_repeat=True)
 
     assert TroubleKind.OPEN is life.refused(SMALL).kind
-
-
-def test_a_success_ends_the_row() -> None:
-    life = Life()
-    life.fails(SMALL, SMALL)
-    life.answers(SMALL)
-    life.fails(SMALL, SMALL)
-
-    assert life.trouble(SMALL) is None
 
 
 def test_time_alone_brings_it_to_the_point_where_it_may_be_tried() -> None:
@@ -208,13 +199,11 @@ def test_a_permit_comes_back_once() -> None:
 
 
 def test_nobody_has_to_listen() -> None:
-    book = HealthBook(LIMITS, chance=lambda: 0.0)
-    for _ in range(3):
-        permit = book.admit(SMALL, 0.0, lease=LEASE)
-        assert isinstance(permit, Permit)
-        book.fail(permit, 0.0, error="cut", is_providers=False)
+    life = Life()
+    life.book.on_change = None
+    life.fails(SMALL, SMALL, SMALL)
 
-    assert {"small@acme"} == book.troubled
+    assert {"small@acme"} == life.book.troubled
 
 
 def test_where_nothing_can_be_reached_none_of_a_provider_s_offers_can_be_used() -> None:
@@ -257,11 +246,14 @@ def test_models_that_fail_now_and_then_are_no_outage() -> None:
     assert set() == life.book.troubled
 
 
-def test_one_failure_is_no_outage_however_little_patience_there_is() -> None:
-    life = Life(Limits(failures=1))
-    life.fails(SMALL, is_providers=True)
+def test_models_that_failed_before_a_success_can_show_an_outage_after_it() -> None:
+    life = Life()
+    life.fails(SMALL)
+    life.answers(TINY)
 
-    assert (TroubleKind.OPEN, None) == (life.trouble(SMALL), life.trouble(LARGE))
+    life.fails(SMALL, LARGE, HUGE)
+
+    assert TroubleKind.OPEN is life.trouble(TINY)
 
 
 def test_one_call_finds_out_about_a_whole_provider() -> None:
@@ -280,6 +272,15 @@ def test_one_call_finds_out_about_a_whole_provider() -> None:
     life.succeed(probe)
     assert (None, TroubleKind.HALF_OPEN) == (life.trouble(HUGE), life.trouble(SMALL))
     assert [Change("provider", "acme", State.HALF_OPEN, State.CLOSED, None, None)] == life.changes
+
+
+def test_a_probe_that_tells_nothing_of_a_provider_leaves_it_to_the_next_call() -> None:
+    life = unreachable()
+    life.now += 30.0
+
+    life.book.release(life.enter(LARGE))
+
+    assert life.enter(HUGE).is_probe
 
 
 def test_a_probe_can_be_for_an_offer_and_its_provider() -> None:
@@ -322,6 +323,10 @@ def test_of_two_troubles_the_longer_one_is_told(own: float, shared: float, scope
     life.rest(second, shared, whole_provider=True)
 
     assert (scope, life.now + 9.0) == (life.refused(SMALL).scope, life.refused(SMALL).until)
+
+
+def test_of_two_troubles_that_last_equally_long_the_one_is_told_that_concerns_more() -> None:
+    assert "provider" == unreachable().refused(SMALL).scope
 
 
 @pytest.mark.parametrize(

@@ -42,11 +42,11 @@ def test_where_nobody_said_how_long_it_begins_with_a_second_and_doubles_to_a_min
     assert {60.0} == set(_guesses(rest, times=100))
 
 
-def test_ten_attempts_that_are_told_the_same_at_once_do_not_make_it_grow() -> None:
+def test_several_attempts_that_are_told_the_same_at_once_do_not_make_it_grow() -> None:
     """Only an attempt that began after the rest did can know that the rest was too short."""
     rest = _rest(10.0)
-    for _ in range(9):
-        rest.begin(10.5, begun=9.0, seconds=None, error="status 429")
+    for begun in (9.0, 10.0):
+        rest.begin(10.5, begun=begun, seconds=None, error="status 429")
 
     assert 10.5 + 1.0 == rest.until
     assert [2.0] == _guesses(rest, times=1)

@@ -22,6 +22,7 @@ from tests.engine.stage import Stage
 if TYPE_CHECKING:
     from satisfice.catalog.offers import Offer
     from satisfice.engine.gateway import Gateway
+    from satisfice.routing.policy import Policies
     from satisfice.server.downstream import Message
     from satisfice.transport.script import Script
 
@@ -59,16 +60,24 @@ async def into_a_bug(seconds: float) -> None:
 
 
 def a_stage(
-    scripts: Mapping[str, Script | Sequence[Script]], *, offers: Sequence[Offer] | None = None, sleep: Sleep = for_ever
+    scripts: Mapping[str, Script | Sequence[Script]],
+    *,
+    offers: Sequence[Offer] | None = None,
+    policies: Policies | None = None,
+    sleep: Sleep = for_ever,
 ) -> Stage:
     """A gateway on a clock that stands still."""
     clock = ManualClock()
-    return Stage(scripts, clock, offers=offers, transport=ScriptedTransport(scripts, clock, sleep=sleep))
+    transport = ScriptedTransport(scripts, clock, sleep=sleep)
+    return Stage(scripts, clock, offers=offers, policies=policies, transport=transport)
 
 
-def an_app(gateway: Gateway, *, token: str | None = None, max_body: int = 1 << 20) -> App:
-    """Open to everybody, with a limit of one MiB."""
-    return App(gateway, access=Access(None if token is None else Secret(token)), max_body=max_body)
+def an_app(
+    gateway: Gateway, *, token: str | None = None, keys: Mapping[str, str] | None = None, max_body: int = 1 << 20
+) -> App:
+    """Open to everybody, with a limit of one MiB; `keys` are of callers, by name."""
+    named = {name: Secret(key) for name, key in (keys or {}).items()}
+    return App(gateway, access=Access(None if token is None else Secret(token), named), max_body=max_body)
 
 
 class Reply(NamedTuple):

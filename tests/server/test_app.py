@@ -8,7 +8,10 @@ import logging
 import pytest
 
 from satisfice.engine.attempt import Job
+from satisfice.core.secrets import Secret
 from satisfice.engine.driver import Seen
+from satisfice.routing.policy import Policies, Policy
+from satisfice.server.access import Access
 from satisfice.server.downstream import Message
 from satisfice.transport.scripted import Ending
 from tests.build import a_body, an_offer
@@ -18,6 +21,11 @@ from tests.server.front import Peer, a_stage, an_app, into_a_bug
 from tests.server.wire import ASKING, CHAT, LOOKING, STREAMING
 
 _TOKEN = "sk-of-the-gateway"
+_KEYS = {"laptop": "sk-of-the-laptop", "ci": "sk-of-the-ci"}
+_POLICIES = Policies(
+    [Policy(name="not-acme", deny_providers=("acme",)), Policy(name="only-acme", allow_providers=("acme",))],
+    by_key={"ci": "not-acme"},
+)
 
 
 @pytest.mark.parametrize(
@@ -91,11 +99,68 @@ async def test_without_a_token_of_ours_any_key_will_do(open_front: Opener) -> No
     assert 200 == reply.status
 
 
-@pytest.mark.parametrize("path", ["/", "/health", "/ready"])
+@pytest.mark.parametrize("path", ["/", "/health", "/live", "/ready"])
 async def test_whether_we_live_is_told_to_everybody(open_front: Opener, path: str) -> None:
     front = await open_front(an_app(a_stage({"acme": WHOLE}).gateway, token=_TOKEN))
 
     assert 200 == (await front.ask("GET", path)).status
+
+
+@pytest.mark.parametrize(
+    ("fields", "provider"),
+    [
+        ([("authorization", "Bearer sk-of-the-ci")], "bell"),
+        ([("x-api-key", "sk-of-the-ci")], "bell"),
+        ([("x-api-key", "sk-of-the-laptop")], "acme"),
+        ([("x-api-key", _TOKEN)], "acme"),
+    ],
+)
+async def test_a_caller_s_key_brings_its_policy(
+    open_front: Opener, fields: list[tuple[str, str]], provider: str
+) -> None:
+    stage = a_stage({"acme": WHOLE, "bell": WHOLE}, policies=_POLICIES)
+    front = await open_front(an_app(stage.gateway, token=_TOKEN, keys=_KEYS))
+
+    priced = await front.ask("POST", "/v1/cost", headers=fields, body=a_body())
+    reply = await front.ask("POST", CHAT, headers=fields, body=a_body())
+
+    assert provider == reply.header("x-satisfice-provider")
+    assert f"small@{provider}" == priced.json["choice"]
+    assert [provider] == stage.tried
+
+
+async def test_no_header_lifts_what_the_policy_of_a_key_forbids(open_front: Opener) -> None:
+    stage = a_stage({"acme": WHOLE, "bell": WHOLE}, policies=_POLICIES)
+    front = await open_front(an_app(stage.gateway, keys=_KEYS))
+    fields = [("x-api-key", "sk-of-the-ci"), ("x-satisfice-policy", "only-acme")]
+
+    replies = [await front.ask("POST", path, headers=fields, body=a_body()) for path in (CHAT, "/v1/cost")]
+
+    assert [(400, "no_candidate"), (400, "no_candidate")] == [(each.status, each.error["code"]) for each in replies]
+    assert [] == stage.tried
+
+
+async def test_a_caller_s_key_goes_no_further(open_front: Opener) -> None:
+    stage = a_stage({"acme": WHOLE})
+    front = await open_front(an_app(stage.gateway, keys=_KEYS))
+
+    await front.ask("POST", CHAT, headers=[("x-api-key", "sk-of-the-ci")], body=a_body())
+
+    assert [] == stage.transport.sent[0].sending.headers
+
+
+async def test_a_new_configuration_is_served_from_one_call_to_the_next(open_front: Opener) -> None:
+    before, after = a_stage({"acme": WHOLE}), a_stage({"bell": WHOLE})
+    app = an_app(before.gateway)
+    front = await open_front(app)
+
+    first = await front.ask("POST", CHAT, body=a_body())
+    app.take(after.gateway, access=Access(keys={"ci": Secret("sk-of-the-ci")}), max_body=1 << 20)
+    refused = await front.ask("POST", CHAT, body=a_body())
+    second = await front.ask("POST", CHAT, headers=[("x-api-key", "sk-of-the-ci")], body=a_body())
+
+    assert [200, 401, 200] == [each.status for each in (first, refused, second)]
+    assert (["acme"], ["bell"]) == (before.tried, after.tried)
 
 
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/chat/completions", "/v1/chat/completions?api-version=1"])
@@ -148,6 +213,9 @@ async def test_only_the_beginning_of_a_long_path_is_repeated(open_front: Opener)
         ("HEAD", CHAT, "POST"),
         ("OPTIONS", "/v1/models", "GET, HEAD"),
         ("POST", "/health", "GET, HEAD"),
+        ("GET", "/v1/cost", "POST"),
+        ("GET", "/cost", "POST"),
+        ("POST", "/providers", "GET, HEAD"),
         ("DELETE", "/v1/models/small", "GET, HEAD"),
     ],
 )
@@ -164,7 +232,9 @@ async def test_a_wrong_method_is_told_the_right_one(open_front: Opener, method: 
         assert f"{path} takes {right}, not {method}. Use {right}." == reply.error["message"]
 
 
-@pytest.mark.parametrize("path", ["/", "/health", "/ready", "/v1/models", "/models", "/v1/models/small"])
+@pytest.mark.parametrize(
+    "path", ["/", "/health", "/live", "/ready", "/providers", "/v1/models", "/models", "/v1/models/small"]
+)
 async def test_head_is_get_without_a_body(open_front: Opener, path: str) -> None:
     """Claude Code asks `HEAD /` before anything else."""
     front = await open_front(an_app(a_stage({"acme": WHOLE}).gateway))
@@ -269,6 +339,14 @@ def test_the_short_way_is_for_callers_who_are_let_in() -> None:
     assert None is app.inference(b"/v1/chat/completions", wrong)
     assert None is app.inference(b"/v1/chat/completions", ())
     assert None is app.inference(b"/v1/models", right)
+
+
+def test_the_short_way_knows_who_asks() -> None:
+    app = an_app(a_stage({"acme": WHOLE}).gateway, token=_TOKEN, keys=_KEYS)
+
+    found = [app.inference(CHAT.encode(), [(b"x-api-key", key.encode())]) for key in (_TOKEN, *_KEYS.values())]
+
+    assert 3 == len({id(each) for each in found if each is not None})
 
 
 async def test_a_real_server_serves_us(open_host: HostOpener) -> None:

@@ -122,7 +122,9 @@ def called(job: Job, seen: Seen, *, now: float, unix_ms: int) -> Called:
         input_tokens=None if usage is None else usage.input,
         output_tokens=None if usage is None else usage.output,
         # Not what the upstream said of it: that may quote the prompt.
-        failures=tuple(FailedAttempt(provider, outcome.detail) for provider, outcome in seen.failures),
+        failures=tuple(
+            FailedAttempt(provider, outcome.detail) for provider, outcome in seen.failures if not outcome.is_denied
+        ),
         code=None if seen.error is None else seen.error.code,
     )
 

@@ -82,6 +82,7 @@ def scripted_gateway(scenario: Scenario, transport: Transport, *, clock: Clock) 
         Supply(
             offers=scenario.offers,
             endpoints={endpoint.provider: endpoint for endpoint in scenario.endpoints},
+            allow_unpriced=True,
         ),
         Policies(),
         pacing=_pacing(RoutingConfig(), HealthConfig(), clock=clock),

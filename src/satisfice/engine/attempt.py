@@ -96,11 +96,12 @@ class Relayed(msgspec.Struct, frozen=True, gc=False):
 class Refused(Exception):
     """News for the machine: the attempt failed, and this is how."""
 
-    def __init__(self, outcome: Outcome, relayed: Relayed | None = None) -> None:
-        """What it means, and the answer to hand on if it is the caller's fault."""
+    def __init__(self, outcome: Outcome, relayed: Relayed | None = None, *, is_spent: bool = False) -> None:
+        """What it means, and the answer to hand on if it is about the call; is the provider's time for it over?"""
         super().__init__(outcome.detail)
         self.outcome = outcome
         self.relayed = relayed
+        self.is_spent = is_spent
 
 
 def pricing(offer: Offer) -> Callable[[Usage], Msat | None]:
@@ -128,7 +129,7 @@ async def attempt(world: World, job: Job, *, rank: int) -> Held:
             answer.abort()
             raise
     except Broken as news:
-        raise Refused(_lost(news, endpoint, world=world)) from news
+        raise _lost(news, endpoint, world=world) from news
 
 
 async def _error_body(answer: Answer) -> bytes | None:
@@ -169,16 +170,17 @@ def _refusal(answer: Answer, body: bytes | None, *, world: World, meant: int | N
     """The failure that an error answer means; `meant` is the status that a 200 should have had; None: it broke."""
     status, headers = (answer.status, answer.headers) if meant is None else (meant, _JSON)
     outcome = classify(status, answer.headers, body=body or b"", unix_ms=world.clock.unix_ms())
-    is_relayed = outcome.fault.is_about_call and body is not None
+    # What is about the call but said with a 5xx would make clients ask again.
+    is_relayed = outcome.fault.is_about_call and body is not None and 400 <= status <= 499
     return Refused(outcome, Relayed(status, headers, body or b"") if is_relayed else None)
 
 
-def _lost(news: Broken, endpoint: Endpoint, *, world: World) -> Outcome:
+def _lost(news: Broken, endpoint: Endpoint, *, world: World) -> Refused:
     """The failure that a break means. Where this provider's time for a call is over, another's need not be."""
     outcome = broken(news)
     if outcome.is_final and endpoint.timeouts.total < world.longest:
-        return Outcome(Fault.OFFER, outcome.detail, is_timeout=True)
-    return outcome
+        return Refused(msgspec.structs.replace(outcome, is_final=False), is_spent=True)
+    return Refused(outcome)
 
 
 def _charge(headers: Headers) -> Msat | None:
@@ -199,5 +201,5 @@ def _unknown(_: Usage) -> None:
 
 # Some servers know no streams. The answer is there, but not in the shape that the caller can read.
 _NO_STREAM: Final = Outcome(
-    Fault.OFFER, "it does not stream: a whole answer came for a request with `stream`; ask again without"
+    Fault.ABILITY, "it does not stream: a whole answer came for a request with `stream`; ask again without"
 )

@@ -36,7 +36,7 @@ from satisfice.core.errors import Draining, GatewayError
 from satisfice.engine.attempt import Held, Job, Refused, Relayed, World, attempt
 from satisfice.engine.relay import Account, bill, relay, relay_refusal
 from satisfice.engine.visit import Visit, denial
-from satisfice.health.book import Trouble
+from satisfice.health.book import Trouble, TroubleKind
 from satisfice.ports import Downstream
 
 __all__ = ["Drive", "Seen"]
@@ -82,7 +82,7 @@ class Drive:
         "_held",
         "_is_over",
         "_job",
-        "_refusal",
+        "_refusals",
         "_task",
         "_tasks",
         "_visits",
@@ -111,7 +111,7 @@ class Drive:
         self._winner = 0
         self._committed: Held | None = None
         self._account: Account | None = None
-        self._refusal: Relayed | None = None
+        self._refusals: dict[int, Relayed | None] = {}  # by rank
         self._error: GatewayError | None = None
         self._task: asyncio.Task[object] | None = None
         self._has_left = False
@@ -157,12 +157,16 @@ class Drive:
             usage=so_far.usage,
             cost=so_far.cost,
             charged=so_far.charged,
-            retries=self._call.attempts - 1,
+            retries=self._retries,
             is_complete=account is not None and account.failure is None,
             has_left=self._has_left,
             failures=self._failures() if self._call.failures else (),
             error=self._error if error is None or held is not None else error,
         )
+
+    @property
+    def _retries(self) -> int:
+        return max(0, self._call.attempts - 1)
 
     def _break_off(self) -> None:
         """The gateway stops in the middle of a call: a stream is not to end as if it were whole."""
@@ -199,36 +203,51 @@ class Drive:
         visit = self._world.enter(self._job.decision.candidates[opened.rank].offer)
         if isinstance(visit, Trouble):
             self._waits_for_probe = True
-            return Denied(number, denial(visit), visit.until)
+            return self._denied(opened, visit)
         self._visits[number] = visit
         try:
             self._held[number] = await attempt(self._world, self._job, rank=opened.rank)
         except Refused as refused:
-            self._refusal = refused.relayed or self._refusal
-            is_repeat = any(rank == opened.rank for rank, _ in self._call.failures)
-            self._world.memory.judge(visit, refused.outcome, is_repeat=is_repeat)
-            return Broke(number, refused.outcome, self._spoiled(opened.rank, refused.outcome))
+            self._refusals[opened.rank] = refused.relayed
+            self._judge(visit, refused.outcome, rank=opened.rank)
+            return Broke(number, refused.outcome, self._spoiled(opened.rank, refused))
         visit.answered()
         return Answered(number)
 
-    def _spoiled(self, rank: int, outcome: Outcome) -> frozenset[int]:
-        """Of a prompt that is too long for one offer: all those that don't take more than it does."""
+    def _denied(self, opened: Open, trouble: Trouble) -> Denied:
+        """Its breaker has not let it in. What comes of another call's probe is waited for once, and only so long."""
+        now, until = self._world.clock.now(), trouble.until
+        has_waited = self._job.decision.candidates[opened.rank].ready > 0.0
+        if trouble.kind is TroubleKind.PROBING:
+            until = min(until, now + self._world.pacing.probe_wait)
+        return Denied(opened.attempt, denial(trouble, now), None if has_waited else until)
+
+    def _judge(self, visit: Visit, outcome: Outcome, *, rank: int | None = None) -> None:
+        """Tell what an attempt at this rank has come to; None: it was the one that has been committed."""
+        is_repeat = any(rank == each for each, _ in self._call.failures)
+        self._world.memory.judge(visit, outcome, needs=self._job.request.needs, is_repeat=is_repeat)
+
+    def _spoiled(self, rank: int, refused: Refused) -> frozenset[int]:
+        """Which offers a failure rules out: one whose time is over, and all that don't take longer prompts than it."""
+        outcome = refused.outcome
+        if refused.is_spent:
+            return frozenset((rank,))
         if outcome.fault is not Fault.CONTEXT:
-            return frozenset()
+            return _NONE
         candidates, lessons = self._job.decision.candidates, self._world.memory.lessons
         window = outcome.learnt_context or candidates[rank].offer.capabilities.context or 0
         windows = [lessons.apply(each.offer).capabilities.context for each in candidates]
         return frozenset(number for number, each in enumerate(windows) if each is not None and each <= window)
 
     async def _relay(self, held: Held) -> Event:
-        retries = self._call.attempts - 1
+        retries = self._retries
         account = await relay(self._job, held, downstream=self.downstream, retries=retries)
         self._account = account
         visit = self._visits[self._winner]
         if account.failure is None:
             visit.ended(account.usage)
             return Ended(self._winner)
-        self._world.memory.judge(visit, account.failure)
+        self._judge(visit, account.failure)
         return Broke(self._winner, account.failure)
 
     async def _race(self) -> Event:
@@ -262,7 +281,8 @@ class Drive:
             self._tasks[number].cancel()
         if number in self._held:
             self._held.pop(number).answer.abort()
-        self._visits[number].dropped()
+        if number in self._visits:  # a task may be cancelled before it has begun
+            self._visits[number].dropped()
 
     async def _drop_all(self) -> None:
         """Nothing goes on upstream for a call that is over."""
@@ -279,16 +299,19 @@ class Drive:
 
     def _fail(self) -> None:
         """Nobody answered: what the last one said of the caller's own mistake is relayed, all else is ours to tell."""
-        _, last = self._call.failures[-1]
-        if self._refusal is None or not last.fault.is_about_call:
+        failures = self._call.failures
+        rank, last = failures[-1]
+        is_callers = last.fault is Fault.CALLER or all(outcome.fault.is_about_call for _, outcome in failures)
+        refusal = self._refusals.get(rank) if is_callers else None
+        if refusal is None:
             self._error = summarise(self._failures())
         else:
-            retries = self._call.attempts - 1
-            relay_refusal(self._job, self._refusal, downstream=self.downstream, retries=retries)
+            relay_refusal(self._job, refusal, downstream=self.downstream, retries=self._retries)
 
     def _failures(self) -> list[tuple[str, Outcome]]:
         candidates = self._job.decision.candidates
         return [(candidates[rank].offer.provider, outcome) for rank, outcome in self._call.failures]
 
 
+_NONE: Final[frozenset[int]] = frozenset()
 _NOTHING: Final = Account(None, None, None, None)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from satisfice.attempt.outcome import Fault, Outcome
-from satisfice.catalog.lessons import Lessons
 from satisfice.catalog.offers import Offer
 from satisfice.core.amounts import Usage
 from satisfice.core.clock import Clock
@@ -48,14 +47,11 @@ class Visit:
             tokens = 0 if usage is None else usage.output
             self._book.succeed(permit, now, first_byte=first, seconds=seconds, tokens=tokens)
 
-    def failed(self, outcome: Outcome, lessons: Lessons, *, is_repeat: bool) -> bool:
-        """It broke, or an error was the answer. True if something was learnt about what the offer can take.
-
-        `is_repeat`: the same call has failed there already.
-        """
+    def failed(self, outcome: Outcome, *, is_repeat: bool) -> None:
+        """It broke, or an error was the answer; `is_repeat`: the same call has failed there already."""
         permit, self._permit = self._permit, None
         if permit is None:
-            return False
+            return
         now, fault = self._clock.now(), outcome.fault
         if fault.trips:
             self._book.fail(permit, now, error=outcome.detail, is_providers=outcome.is_providers, is_repeat=is_repeat)
@@ -65,7 +61,6 @@ class Visit:
             )
         else:
             self._book.release(permit)
-        return _learn(self.offer, outcome, lessons)
 
     def dropped(self) -> None:
         """The caller left or another attempt was faster: nothing is known of this one."""
@@ -74,14 +69,8 @@ class Visit:
             self._book.release(permit)
 
 
-def denial(trouble: Trouble) -> Outcome:
+def denial(trouble: Trouble, now: float) -> Outcome:
     """What it means for a call that an offer is left alone: as if it had failed once more, without asking it."""
+    wait = max(0.0, trouble.until - now)
     fault = Fault.CAPACITY if trouble.kind is TroubleKind.RESTING else Fault.UPSTREAM
-    return Outcome(fault, f"left alone after: {trouble.error}", is_denied=True)
-
-
-def _learn(offer: Offer, outcome: Outcome, lessons: Lessons) -> bool:
-    """Remember what a refusal says of the offer's limits; true if that is news."""
-    if outcome.learnt_context is not None:
-        return lessons.learn_context(offer.id, outcome.learnt_context)
-    return outcome.learnt_lack is not None and lessons.learn_lack(offer.id, outcome.learnt_lack)
+    return Outcome(fault, f"left alone after: {trouble.error}", retry_after=wait, is_denied=True)

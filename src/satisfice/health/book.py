@@ -172,9 +172,7 @@ class HealthBook:
         elif self._fail(page.provider, permit.provider_ticket, now=now, error=error):
             page.provider.failed.add(page.name)
 
-    def rest(
-        self, permit: Permit, now: float, *, seconds: float | None, error: str, whole_provider: bool = False
-    ) -> None:
+    def rest(self, permit: Permit, now: float, *, seconds: float | None, error: str, whole_provider: bool) -> None:
         """It was told to come back in so many seconds; None: later, so the rests grow while they follow each other.
 
         That is no failure: once it is over, the offer (or `whole_provider`) is as usable as it was before.

@@ -16,6 +16,8 @@ from satisfice.server.status import standings_as_json, status_of
 
 __all__ = ["Admin"]
 
+Json = dict[str, object]
+
 _ROOT: Final = b"satisfice: an LLM gateway. The API is at /v1: POST /v1/chat/completions, GET /v1/models.\n"
 
 
@@ -40,18 +42,23 @@ class Admin:
         await reply_json(downstream, {"status": "live"})
 
     async def ready(self, scope: Scope, downstream: ASGIDownstream) -> None:
-        """`GET /ready`: 200 when calls can be answered, else 503 with the reason."""
-        shown: dict[str, object]
-        if self._gateway.is_ready:
-            shown = {"status": "ready", "offers": len(self._gateway.catalog.offers)}
-        else:
-            shown = {"status": "not ready", "reason": "no offers", "failures": self._gateway.refresher.failures}
-        await self._tell(shown, scope, downstream=downstream, is_well=self._gateway.is_ready)
+        """`GET /ready`: 200 when there is something to sell, else 503 with the reason."""
+        is_ready, shows_more = self._gateway.is_ready, self._may_look(scope)
+        shown: Json = {"status": "ready"} if is_ready else {"status": "not ready", "reason": "no offers"}
+        if shows_more and is_ready:
+            shown["offers"] = len(self._gateway.catalog.offers)
+        elif shows_more:
+            shown["failures"] = self._gateway.refresher.failures
+        await reply_json(downstream, shown, status=200 if is_ready else 503)
 
     async def health(self, scope: Scope, downstream: ASGIDownstream) -> None:
-        """`GET /health`: how providers and their offers stand; 503 if no offer can be had."""
+        """`GET /health`: how providers and their offers stand; 503 if none of the offers can be had."""
         status = status_of(self._gateway)
-        ...
+        shown: Json = {"status": status}
+        if self._may_look(scope):
+            shown["version"] = __version__
+            shown["providers"] = standings_as_json(self._gateway)
+        await reply_json(downstream, shown, status=503 if status == "unhealthy" else 200)
 
     async def providers(self, scope: Scope, downstream: ASGIDownstream) -> None:
         """`GET /providers`: each of them with its offers, a page at a time."""
@@ -80,13 +87,22 @@ class Admin:
 
     def _names(self) -> list[str]:
         catalog = self._gateway.catalog
-        return [*([AUTO] if catalog.find(AUTO) else []), *catalog.models]
+        chosen = [name for name in (AUTO, *catalog.virtual) if catalog.find(name)]
+        return list(dict.fromkeys((*chosen, *catalog.models)))
 
-    def _entry(self, name: str, scope: Scope) -> dict[str, object]:
+    def _entry(self, name: str, scope: Scope) -> Json:
         if _is_anthropic(scope):
             return {"type": "model", "id": name, "display_name": name, "created_at": _EPOCH}
         providers = sorted({offer.provider for offer in self._gateway.catalog.find(name)})
         return {"id": name, "object": "model", "created": self._created, "owned_by": ", ".join(providers)}
+
+    def _may_look(self, scope: Scope) -> bool:
+        """A stranger is told that something is wrong, but not with whom."""
+        try:
+            self._access.identify(scope["headers"])
+        except CallerError:
+            return False
+        return True
 
 
 _EPOCH: Final = "1970-01-01T00:00:00Z"

@@ -30,10 +30,12 @@ _Handler = Callable[[Scope, ASGIDownstream], Awaitable[None]]
 
 _log: Final = logging.getLogger(__name__)
 _CHAT: Final = OpenAIChat()
+_CHAT_PATH: Final = f"/v1{_CHAT.path}".encode()
 _ROOTS: Final = ("/v1", "")
 _LOOK: Final = ("GET", "HEAD")
 _ASK: Final = ("POST",)
-_OPEN: Final = frozenset(("/", "/health", "/ready"))
+_OPEN: Final = frozenset(("/", "/health", "/live", "/ready"))
+"""Needs no key, though with one it may say more."""
 _CHALLENGE: Final = ((b"www-authenticate", b"Bearer"),)
 
 
@@ -57,7 +59,7 @@ class App:
         """Serve this from now on; calls that have begun go on as they were."""
         self._gateway = gateway
         self._access = access
-        admin = Admin(gateway)
+        admin = Admin(gateway, access)
         # One for each caller's key, so that nothing has to be looked up twice.
         self._inference: Mapping[tuple[bytes, str | None], Inference] = {
             (f"{root}{_CHAT.path}".encode(), key): Inference(gateway, _CHAT, max_body=max_body, key=key)
@@ -66,8 +68,11 @@ class App:
         }
         self._routes: Mapping[str, _Route] = {
             **{f"{root}{_CHAT.path}": _Route(_ASK, self._infer) for root in _ROOTS},
+            **{f"{root}/cost": _Route(_ASK, self._price) for root in _ROOTS},
             **{f"{root}/models": _Route(_LOOK, admin.models) for root in _ROOTS},
+            "/providers": _Route(_LOOK, admin.providers),
             "/health": _Route(_LOOK, admin.health),
+            "/live": _Route(_LOOK, admin.live),
             "/ready": _Route(_LOOK, admin.ready),
             "/": _Route(_LOOK, admin.root),
         }
@@ -112,6 +117,10 @@ class App:
     async def _infer(self, scope: Scope, downstream: ASGIDownstream) -> None:
         key = self._access.identify(scope["headers"])
         await self._inference[scope["path"].encode(), key](scope, downstream)
+
+    async def _price(self, scope: Scope, downstream: ASGIDownstream) -> None:
+        key = self._access.identify(scope["headers"])
+        await self._inference[_CHAT_PATH, key].preview(scope, downstream)
 
     def _route(self, path: str) -> _Route:
         route = self._routes.get(path)

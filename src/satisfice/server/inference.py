@@ -1,4 +1,4 @@
-"""The inference endpoints: read the body within its limit, pick the fields to hand on, let the gateway answer."""
+"""The inference endpoints: read the body within its limit, sort the fields of the head, let the gateway answer."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from satisfice.engine.gateway import Gateway
 from satisfice.ports import Downstream, Headers
 from satisfice.routing.policy import Asking
 from satisfice.server.downstream import ASGIDownstream, Scope
+from satisfice.server.reply import reply_json
+from satisfice.server.showing import cost_as_json
 from satisfice.wire.request import Dialect
 
 __all__ = ["Inference"]
@@ -82,9 +84,24 @@ class Inference:
     async def answer(self, headers: Headers, *, body: bytes | None, downstream: Downstream) -> None:
         """Answer one request; a body of None was over the limit."""
         if body is None:
-            raise TooLarge(f"The body is larger than {self.max_body} bytes ({self.max_body >> 20} MiB).")
-        handed_on: list[tuple[bytes, bytes]] = []
+            raise self._too_large()
+        asking, handed_on = self._sort(headers)
+        await self._gateway.answer(self._dialect, body, asking=asking, headers=handed_on, downstream=downstream)
+
+    async def preview(self, scope: Scope, downstream: ASGIDownstream) -> None:
+        """Answer one ASGI request with what the call would cost and who would get it; nothing is sent."""
+        headers: Headers = scope["headers"]
+        body = await self._body(headers, downstream)
+        if body is None:
+            raise self._too_large()
+        asking, _ = self._sort(headers)
+        decision = self._gateway.decide(self._dialect, self._dialect.parse(body), asking)
+        await reply_json(downstream, cost_as_json(decision))
+
+    def _sort(self, headers: Headers) -> tuple[Asking, Headers]:
+        """What is said to us of the call, and what is handed on."""
         asking = self._asking
+        handed_on: list[tuple[bytes, bytes]] = []
         for field in headers:
             name = field[0]
             if name in _KEPT_BACK:
@@ -93,7 +110,10 @@ class Inference:
                 handed_on.append(field)
             elif name in _ASKED:
                 asking = msgspec.structs.replace(asking, **{_ASKED[name]: field[1].decode("latin-1")})
-        await self._gateway.answer(self._dialect, body, asking=asking, headers=handed_on, downstream=downstream)
+        return asking, handed_on
+
+    def _too_large(self) -> TooLarge:
+        return TooLarge(f"The body is larger than {self.max_body} bytes ({self.max_body >> 20} MiB).")
 
     async def _body(self, headers: Headers, downstream: ASGIDownstream) -> bytes | None:
         for name, value in headers:

@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from satisfice.catalog.offers import Offer, Price
+from satisfice.core.amounts import Msat
 from satisfice.routing.reasons import Exclusion
 from satisfice.routing.select import Candidate, Decision
 
-__all__ = ["decision_as_json", "offer_as_json", "price_as_json"]
+__all__ = ["cost_as_json", "decision_as_json", "offer_as_json", "price_as_json"]
 
 Json = dict[str, object]
+
+_MOST: Final = 100
+"""Candidates, and exclusions, that a caller is told of."""
 
 
 def decision_as_json(decision: Decision) -> Json:
     """Who would get the call and why: the choice, the candidates in order with their costs, and the others' reasons."""
-    pool = decision.pool
-    first = decision.candidates[0]
+    return _decision(decision, most=None)
+
+
+def cost_as_json(decision: Decision) -> Json:
+    """The same with the choice's interval and bound beside its cost, and of too many offers only the first."""
+    low, high, bound = _interval(decision, decision.candidates[0])
     return {
-        "model": pool.asked,
-        "policies": list(pool.applied.names),
-        "choice": first.offer.id,
-        "expected_cost_msat": first.cost,
-        "candidates": [_candidate(each, rank, decision=decision) for rank, each in enumerate(decision.candidates, 1)],
-        "excluded": [_exclusion(each) for each in decision.exclusions],
+        **_decision(decision, most=_MOST),
+        "low_cost_msat": low,
+        "high_cost_msat": high,
+        "most_cost_msat": bound,
+        "candidate_count": len(decision.candidates),
+        "excluded_count": len(decision.exclusions),
     }
 
 
@@ -65,21 +75,41 @@ def price_as_json(price: Price) -> Json:
     }
 
 
+def _decision(decision: Decision, *, most: int | None) -> Json:
+    pool = decision.pool
+    first = decision.candidates[0]
+    candidates = enumerate(decision.candidates[:most], 1)
+    return {
+        "model": pool.asked,
+        "policies": list(pool.applied.names),
+        "choice": first.offer.id,
+        "expected_cost_msat": first.cost,
+        "candidates": [_candidate(each, rank, decision=decision) for rank, each in candidates],
+        "excluded": [_exclusion(each) for each in decision.exclusions[:most]],
+    }
+
+
 def _candidate(candidate: Candidate, rank: int, *, decision: Decision) -> Json:
-    estimate = decision.estimate(candidate)
+    low, high, bound = _interval(decision, candidate)
     tokens = decision.expected.get(candidate.offer.model)
     return {
         "rank": rank,
         "offer": offer_as_json(candidate.offer),
         "expected_cost_msat": candidate.cost,
-        "low_cost_msat": None if estimate is None else estimate.low,
-        "high_cost_msat": None if estimate is None else estimate.high,
-        "most_cost_msat": None if estimate is None else estimate.most,
+        "low_cost_msat": low,
+        "high_cost_msat": high,
+        "most_cost_msat": bound,
         "input_tokens": None if tokens is None else tokens.input,
         "cached_tokens": candidate.cached,
         "output_tokens": None if tokens is None else tokens.output,
         "is_probe": candidate.is_probe,
     }
+
+
+def _interval(decision: Decision, candidate: Candidate) -> tuple[Msat | None, Msat | None, Msat | None]:
+    """Low, high and most; None: the price is not known."""
+    estimate = decision.estimate(candidate)
+    return (None, None, None) if estimate is None else (estimate.low, estimate.high, estimate.most)
 
 
 def _exclusion(exclusion: Exclusion) -> Json:
