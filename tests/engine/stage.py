@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -143,8 +144,6 @@ class Stage:
         pacing: Pacing | None = None,
         timeouts: Timeouts | Mapping[str, Timeouts] = Timeouts(),  # noqa: B008 - a frozen value
         offers: Sequence[Offer] | None = None,
-        policies: Policies | None = None,
-        allow_unpriced: bool = False,
         transport: Transport | None = None,
     ) -> None:
         """Providers by name, with what they do; another transport has nothing to do with their scripts."""
@@ -158,15 +157,22 @@ class Stage:
             for name in scripts
         }
         sold = offers or [an_offer(name, price=_price(rank)) for rank, name in enumerate(scripts)]
-        self.gateway = Gateway(
-            Supply(sold, endpoints, allow_unpriced=allow_unpriced),
-            policies or Policies(),
+        supply = Supply(sold, endpoints, allow_unpriced=any(offer.price is None for offer in sold))
+        self._make = partial(
+            Gateway,
+            supply,
             pacing=pacing or a_pace(),
             transport=transport or self.transport,
             clock=clock,
             memory=Memory(clock),
         )
+        self.under(Policies())
+
+    def under(self, policies: Policies) -> Stage:
+        """The same with these policies."""
+        self.gateway = self._make(policies)
         self.gateway.on_call = lambda job, seen: self.told.append((job, seen))
+        return self
 
     @property
     def tried(self) -> list[str]:

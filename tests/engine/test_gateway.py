@@ -190,7 +190,7 @@ async def test_to_stop_ends_what_is_open_upstream(clock: ManualClock) -> None:
 
 async def test_two_gateways_in_one_process_do_not_disturb_each_other(clock: ManualClock) -> None:
     one = Stage({"acme": a_stream().drip(1.0).say(" x" * 9).done()}, clock)
-    other = Stage({"acme": STREAM}, clock, offers=[an_offer(price=None)], allow_unpriced=True)
+    other = Stage({"acme": STREAM}, clock, offers=[an_offer(price=None)])
     caller = Caller()
 
     async with asyncio.TaskGroup() as group:

@@ -114,7 +114,7 @@ async def test_the_callers_fields_go_along_with_the_request(clock: ManualClock) 
 
 async def test_an_unknown_price_is_a_cost_nobody_is_told(clock: ManualClock) -> None:
     """It is not nothing, and a wrong figure is worse than none."""
-    stage = Stage({"acme": [WHOLE, STREAM]}, clock, offers=[an_offer(price=None)], allow_unpriced=True)
+    stage = Stage({"acme": [WHOLE, STREAM]}, clock, offers=[an_offer(price=None)])
 
     whole = await stage.ask()
     assert None is whole.header("x-satisfice-cost-msat")

@@ -224,6 +224,16 @@ def test_a_probe_that_told_nothing_does_not_speak_for_the_next_one() -> None:
     assert breaker.is_probing(32.0)
 
 
+def test_a_probe_that_closed_it_has_no_say_when_it_is_open_again() -> None:
+    breaker = _opened()
+    probe = _admitted(breaker, 30.0)
+    breaker.succeed(probe, 30.0)
+    _fail(breaker, 31.0, times=3)
+
+    assert not breaker.succeed(probe, 32.0)
+    assert State.OPEN is breaker.state(32.0)
+
+
 def test_it_goes_on_from_what_was_saved() -> None:
     saved = _opened(100.0).save(110.0)
     breaker = _breaker()
@@ -241,17 +251,19 @@ def test_it_goes_on_from_what_was_saved() -> None:
     assert 25.0 + 60.0 == breaker.probe_at
 
 
-def test_a_closed_one_goes_on_from_what_was_saved() -> None:
+@pytest.mark.parametrize(("later", "seconds"), [(49.0, 60.0), (50.0, 30.0)])
+def test_a_closed_one_goes_on_from_what_was_saved(later: float, seconds: float) -> None:
+    """A good while without trouble may have begun before it was saved."""
     before = _opened(100.0)
     before.succeed(_admitted(before, 130.0), 130.0)
     _fail(before, 131.0)
     breaker = _breaker()
 
-    breaker.restore(before.save(140.0), 1_000.0)
+    breaker.restore(before.save(180.0), 1_000.0)
 
     assert (State.CLOSED, 1) == (breaker.state(1_000.0), breaker.failures)
-    _fail(breaker, 1_001.0, times=2)
-    assert 1_001.0 + 60.0 == breaker.probe_at
+    _fail(breaker, 1_000.0 + later, times=2)
+    assert 1_000.0 + later + seconds == breaker.probe_at
 
 
 def test_a_probe_is_not_saved() -> None:

@@ -69,7 +69,8 @@ def a_stage(
     """A gateway on a clock that stands still."""
     clock = ManualClock()
     transport = ScriptedTransport(scripts, clock, sleep=sleep)
-    return Stage(scripts, clock, offers=offers, policies=policies, transport=transport)
+    stage = Stage(scripts, clock, offers=offers, transport=transport)
+    return stage if policies is None else stage.under(policies)
 
 
 def an_app(

@@ -7,8 +7,8 @@ import logging
 
 import pytest
 
-from satisfice.engine.attempt import Job
 from satisfice.core.secrets import Secret
+from satisfice.engine.attempt import Job
 from satisfice.engine.driver import Seen
 from satisfice.routing.policy import Policies, Policy
 from satisfice.server.access import Access

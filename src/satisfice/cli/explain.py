@@ -59,7 +59,7 @@ def _decide(found: Market, model: str, *, prompt: str, policy: str | None) -> De
     body = {"model": model, "messages": [{"role": "user", "content": prompt}]}
     request = dialect.parse(msgspec.json.encode(body))
     try:
-        return found.gateway.decide(dialect, request, Asking(policy=policy))
+        return found.gateway.decide(dialect, request, asking=Asking(policy=policy))
     except UnknownModel as error:
         if model == AUTO:
             raise Failure("`auto` is for offers whose price is known, and there is none.", hint=_NAME_ONE) from error

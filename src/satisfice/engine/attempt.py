@@ -50,7 +50,7 @@ class World(NamedTuple):
         permit = self.memory.health.admit(offer, now, lease=lease)
         if isinstance(permit, Trouble):
             return permit
-        return Visit(self.memory.health, offer, permit, clock=self.clock, lease=lease)
+        return Visit(self.memory.health, permit, clock=self.clock, lease=lease)
 
 
 class Job(msgspec.Struct, frozen=True, gc=False):

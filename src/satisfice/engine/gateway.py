@@ -126,15 +126,16 @@ class Gateway:
         request_id = new_id("req", clock)
         try:
             request = dialect.parse(body)
-            decision = self.decide(dialect, request, asking)
+            decision = self.decide(dialect, request, asking=asking)
+            self._turn += 1
         except GatewayError as error:
             tell(error, downstream, dialect=dialect, request_id=request_id)
         else:
             await self._drive(Job(request_id, request, dialect, decision, headers, started), downstream)
         await downstream.drain()
 
-    def decide(self, dialect: Dialect, request: Request, asking: Asking) -> Decision:
-        """Who would get this request now; `CallerError` or `AllResting` if nobody would."""
+    def decide(self, dialect: Dialect, request: Request, *, asking: Asking) -> Decision:
+        """Who would get this request now; `CallerError` or `AllResting` if nobody would. Nothing is changed by it."""
         memory = self.memory
         if memory.has_new_lessons:
             memory.has_new_lessons = False
@@ -149,7 +150,6 @@ class Gateway:
                 session = f"{asking.key}/{session}"  # two callers may call theirs alike
             messages = dialect.messages(request)
             thread = memory.conversations.recognise(request, messages, session=session, now=now)
-        self._turn += 1
         pacing = self._world.pacing
         conditions = Conditions(
             now,

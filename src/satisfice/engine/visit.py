@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from satisfice.attempt.outcome import Fault, Outcome
-from satisfice.catalog.offers import Offer
 from satisfice.core.amounts import Usage
 from satisfice.core.clock import Clock
 from satisfice.health.book import HealthBook, Permit, Trouble, TroubleKind
@@ -16,14 +15,14 @@ class Visit:
 
     __slots__ = ("_begun", "_book", "_clock", "_lease", "_permit", "first_output", "offer")
 
-    def __init__(self, book: HealthBook, offer: Offer, permit: Permit, *, clock: Clock, lease: float) -> None:
+    def __init__(self, book: HealthBook, permit: Permit, *, clock: Clock, lease: float) -> None:
         """The attempt begins now; `lease` is the most seconds it can take."""
         self._book = book
         self._clock = clock
         self._permit: Permit | None = permit
         self._lease = lease
         self._begun = clock.now()
-        self.offer = offer
+        self.offer = permit.offer
         self.first_output: float | None = None
         """Seconds until it was there."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
@@ -60,7 +61,7 @@ _KEPT_BACK: Final = frozenset(
         b"x-real-ip",
     )
 )
-_ASKED: Final = {b"x-satisfice-policy": "policy", b"x-satisfice-session": "session"}
+_ASKED: Final[Mapping[bytes, str]] = {b"x-satisfice-policy": "policy", b"x-satisfice-session": "session"}
 """What a caller may say of a call in its head, and where it goes in an `Asking`."""
 _KEPT_BACK_PREFIXES: Final = (b"x-satisfice-", b"x-stainless-", b"x-forwarded-", b"sec-", b"cf-")
 
@@ -95,7 +96,7 @@ class Inference:
         if body is None:
             raise self._too_large()
         asking, _ = self._sort(headers)
-        decision = self._gateway.decide(self._dialect, self._dialect.parse(body), asking)
+        decision = self._gateway.decide(self._dialect, self._dialect.parse(body), asking=asking)
         await reply_json(downstream, cost_as_json(decision))
 
     def _sort(self, headers: Headers) -> tuple[Asking, Headers]:
