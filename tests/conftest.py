@@ -14,7 +14,7 @@ from hypothesis import settings
 __all__ = ["anyio_backend"]
 
 _TESTS = Path(__file__).parent
-_PURE = ("core", "wire", "catalog", "routing", "attempt")
+_PURE = ("core", "wire", "catalog", "health", "routing", "attempt")
 
 settings.register_profile("fast", max_examples=50, deadline=None, print_blob=True)
 settings.register_profile("ci", max_examples=200, deadline=None, derandomize=True)

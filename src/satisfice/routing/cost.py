@@ -1,4 +1,4 @@
-"""What an offer is expected to cost this call: tokens at its price, what its cache will serve, and what goes wrong."""
+"""What an offer is expected to cost: this call, by its price and what its cache will serve, and the turns to come."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from typing import NamedTuple
 
 from satisfice.catalog.offers import Price
 from satisfice.core.amounts import PER_MTOK, Msat
+from satisfice.routing.conversation import Thread
 from satisfice.routing.forecast import Expected
 
-__all__ = ["Estimate", "cost_of", "estimate"]
+__all__ = ["Estimate", "Turn", "cost_of", "estimate", "turn_to_come"]
 
 
 class Estimate(NamedTuple):
@@ -21,6 +22,14 @@ class Estimate(NamedTuple):
     """One call in ten costs more."""
     most: Msat
     """What it costs if nothing is cached and the answer is as long as it can be."""
+
+
+class Turn(NamedTuple):
+    """The prompt of a later call of the same conversation, in tokens."""
+
+    input: int
+    known: int
+    """What of it has been read or written before, so that a cache may hold it."""
 
 
 def cost_of(price: Price, tokens_in: int, *, cached: int, tokens_out: int, is_written: bool) -> int:
@@ -45,10 +54,20 @@ def estimate(
     """The cost with its interval; `factor` is what the provider charges in truth, as a share of its price."""
 
     def cost(tokens_out: int, from_cache: int = cached) -> Msat:
-        return Msat(
-            round(
-                factor * cost_of(price, expected.input, cached=from_cache, tokens_out=tokens_out, is_written=is_written)
-            )
-        )
+        exact = cost_of(price, expected.input, cached=from_cache, tokens_out=tokens_out, is_written=is_written)
+        return Msat(round(factor * exact))
 
     return Estimate(cost(expected.output), cost(expected.low), cost(expected.high), cost(expected.most, 0))
+
+
+def turn_to_come(expected: Expected, thread: Thread) -> Turn:
+    """The mean of the turns that will probably follow on a call which takes so many tokens.
+
+    Each adds the last answer to the prompt, and as much as this call has added to the one before it; of a
+    conversation that begins nobody knows that yet, so it counts as nothing.
+    """
+    is_known = thread.turns > 0 and thread.share is None
+    added = max(0, expected.input - thread.prefix) if is_known else 0
+    before_the_middle = max(0.0, thread.remaining - 1.0) / 2.0
+    known = expected.input + expected.output + int(before_the_middle * (added + expected.output))
+    return Turn(known + added, known)

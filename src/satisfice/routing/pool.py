@@ -7,14 +7,16 @@ catalog and kept; a call is left with what moves: prompt, caches and health.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from satisfice.catalog.lessons import Lessons
-from satisfice.catalog.model import AUTO, near_misses
+from satisfice.catalog.model import near_misses
 from satisfice.catalog.offers import Catalog, Offer, OfferId, Price
 from satisfice.core.amounts import PER_MTOK
 from satisfice.core.errors import UnknownModel
+from satisfice.routing.cost import cost_of
 from satisfice.routing.forecast import Forecast, Kind
 from satisfice.routing.policy import Applied, exclusion
 from satisfice.routing.reasons import Exclusion, Reason
@@ -22,17 +24,28 @@ from satisfice.wire.request import Ability, Request
 
 __all__ = ["Pool", "Pools", "Priced"]
 
-_FEW: Final = 32
-"""Of so many offers each is looked at; of more, only those that may be among the first."""
 _MANY: Final = 1_000
-"""Of more offers than this only the cheapest by list price are kept, for several shapes of a call."""
-_KEPT: Final = 250
-_SHAPES: Final = ((1_000, 0), (1_000, 50), (1_000, 300), (1_000, 1_000), (100, 1_000), (0, 0))
-"""Tokens in and out of the calls that these are the cheapest for; the last one compares base fees."""
-_STALE: Final = 512
-"""Lessons of the forecast after which a pool's order is computed anew."""
-_MEMO: Final = 4_096
-"""Pools kept; callers who make up names can't fill more."""
+"""Of more offers than this only the cheapest are kept, for calls of several shapes."""
+_KEPT: Final = 100
+"""Offers for each shape."""
+_OTHERS: Final = 20
+"""And so many more for each, of providers that are not among those: one may have all that is cheap, and fail."""
+_SHAPES: Final = (
+    (20, 0, 1),
+    (100, 0, 1_000),
+    (1_000, 0, 300),
+    (10_000, 0, 500),
+    (10_000, 8_000, 500),
+    (100_000, 0, 1_000),
+    (100_000, 80_000, 1_000),
+)
+"""Tokens in, cached ones among them, and tokens out."""
+_STALE: Final = 64
+"""Lessons of the forecast after which a pool's weights are computed anew."""
+_HELD: Final = 500_000
+"""Offers in all pools that are kept, with those that are excluded: names that callers make up can't take more."""
+_ENDLESS: Final = 10**12
+"""More choices than this count as so many: a caller may ask for any number, and a float can't hold each."""
 
 
 class Priced(NamedTuple):
@@ -42,10 +55,24 @@ class Priced(NamedTuple):
     price: Price
 
 
+class _Weights(NamedTuple):
+    """What an offer costs by its list price, in msat."""
+
+    fee: float
+    fresh: float
+    """For each byte of the body."""
+    saved: float
+    """Of that, if the byte comes from the cache."""
+    written: float
+    """For each token of the answer."""
+    answer: float
+    """Its tokens, if nothing cuts it off."""
+
+
 class Pool:
     """Offers that qualify for a kind of request, and why the others don't."""
 
-    __slots__ = ("_by_id", "_rows", "applied", "asked", "excluded", "offers", "relaxed", "unpriced")
+    __slots__ = ("_rows", "applied", "asked", "by_id", "excluded", "offers", "relaxed", "unpriced")
 
     def __init__(
         self,
@@ -60,53 +87,43 @@ class Pool:
         """`relaxed` is what there is without advisory policies, if there are any."""
         self.asked = asked
         self.offers = offers
+        self.by_id: Mapping[OfferId, Priced] = {each.offer.id: each for each in offers}
         self.unpriced = unpriced
         """Those that may be used when none with a price is left."""
         self.excluded = excluded
         self.applied = applied
         self.relaxed = relaxed
-        self._by_id = {each.offer.id: each for each in offers}
-        self._rows: dict[Kind, tuple[int, list[tuple[float, float, float]]]] = {}
+        self._rows: dict[Kind, tuple[int, Sequence[_Weights]]] = {}
 
-    def cheapest_first(
-        self, request: Request, kind: Kind, *, forecast: Forecast, first: Iterable[OfferId] = ()
-    ) -> Iterable[Priced]:
-        """The offers, roughly by list price for this request; `first` are those that may cost less than that."""
-        if len(self.offers) <= _FEW:
-            return self.offers
+    @property
+    def size(self) -> int:
+        """How many offers it holds, whatever for."""
+        relaxed = 0 if self.relaxed is None else self.relaxed.size
+        return len(self.offers) + len(self.unpriced) + len(self.excluded) + relaxed
+
+    def by_cost(
+        self, request: Request, kind: Kind, *, forecast: Forecast, cached: float = 0.0
+    ) -> Iterator[tuple[float, Priced]]:
+        """Each offer with what it costs for this request by list price, roughly and in msat, the cheapest first.
+
+        `cached` is the share of the prompt that caches will serve. Tiers are left out, and the forecast may be a
+        little out of date, so that a pool of hundreds costs microseconds.
+        """
         size = request.body.size
-        share = request.choices * self._share(request, kind, forecast)
-        costs = [fee + size * per_byte + share * answer for per_byte, answer, fee in self._weights(kind, forecast)]
-        order = sorted(range(len(costs)), key=costs.__getitem__)
-        return self._in_order(order, first)
-
-    def _in_order(self, order: Iterable[int], first: Iterable[OfferId]) -> Iterator[Priced]:
-        known = {id_: self._by_id[id_] for id_ in first if id_ in self._by_id}
-        yield from known.values()
+        limit = math.inf if request.max_output is None else max(0, request.max_output)
+        times = min(max(1, request.choices), _ENDLESS)
+        costs = [
+            fee + size * (fresh - cached * saved) + times * written * (answer if answer < limit else limit)
+            for fee, fresh, saved, written, answer in self._weights(kind, forecast)
+        ]
         offers = self.offers
-        for index in order:
-            if not known or offers[index].offer.id not in known:
-                yield offers[index]
+        return ((costs[index], offers[index]) for index in sorted(range(len(costs)), key=costs.__getitem__))
 
-    def _share(self, request: Request, kind: Kind, forecast: Forecast) -> float:
-        """How much of its usual answer the caller lets a model give."""
-        limit = request.max_output
-        if limit is None:
-            return 1.0
-        usual = forecast.rates(self.offers[0].offer.model, kind)[1]
-        return min(1.0, max(0, limit) / usual) if usual else 1.0
-
-    def _weights(self, kind: Kind, forecast: Forecast) -> list[tuple[float, float, float]]:
-        """For each offer: msat per byte of the body, msat for a usual answer, msat for the call."""
-        version, rows = self._rows.get(kind, (-_STALE, []))
+    def _weights(self, kind: Kind, forecast: Forecast) -> Sequence[_Weights]:
+        version, rows = self._rows.get(kind, (-_STALE, ()))
         if forecast.version - version >= _STALE:
-            by_model = {model: forecast.rates(model, kind) for model in {each.offer.model for each in self.offers}}
-            rows = []
-            for offer, price in self.offers:
-                per_byte, answer = by_model[offer.model]
-                rows.append(
-                    (price.input * per_byte / PER_MTOK, price.output * answer / PER_MTOK, float(price.base_fee))
-                )
+            rates = {model: forecast.rates(model, kind) for model in {each.offer.model for each in self.offers}}
+            rows = [_weights(price, *rates[offer.model]) for offer, price in self.offers]
             self._rows[kind] = (forecast.version, rows)
         return rows
 
@@ -120,10 +137,12 @@ class Pools:
         self._lessons = lessons
         self._allow_unpriced = allow_unpriced
         self._memo: dict[tuple[str, Applied, frozenset[Ability]], Pool] = {}
+        self._held = 0
 
     def forget(self) -> None:
         """Something was learnt about an offer."""
         self._memo.clear()
+        self._held = 0
 
     def find(self, asked: str, applied: Applied, needs: frozenset[Ability]) -> Pool:
         """The pool for who asks for this; `UnknownModel`, with near misses, if nobody offers it at all."""
@@ -131,8 +150,10 @@ class Pools:
         pool = self._memo.get(key)
         if pool is None:
             pool = self._make(asked, applied, needs)
-            if len(self._memo) >= _MEMO:
+            self._held += pool.size
+            if self._held > _HELD:
                 self._memo.clear()
+                self._held = pool.size
             self._memo[key] = pool
         return pool
 
@@ -141,21 +162,43 @@ class Pools:
         if not offers:
             raise _unknown(asked, self.catalog)
         relaxed = self._make(asked, applied.without_advice(), needs) if applied.advisory else None
+        without_price = _UNPRICED if not self._allow_unpriced else _UNLIMITED if _limits_cost(applied) else None
         kept: list[Priced] = []
         unpriced: list[Offer] = []
         excluded: list[Exclusion] = []
         for listed in offers:
             offer = self._lessons.apply(listed)
             reason = _reason(offer, applied, needs)
+            if reason is None and offer.price is None:
+                reason = without_price
             if reason is not None:
                 excluded.append(Exclusion(offer, reason))
-            elif offer.price is not None:
-                kept.append(Priced(offer, offer.price))
-            elif self._allow_unpriced and asked != AUTO:
+            elif offer.price is None:
                 unpriced.append(offer)
             else:
-                excluded.append(Exclusion(offer, _UNPRICED))
+                kept.append(Priced(offer, offer.price))
         return Pool(asked, _pruned(kept), unpriced=unpriced, excluded=excluded, applied=applied, relaxed=relaxed)
+
+
+def _weights(price: Price, per_byte: float, answer: float) -> _Weights:
+    saved = 0 if price.cache_read is None else price.input - price.cache_read
+    return _Weights(
+        float(price.base_fee),
+        price.input * per_byte / PER_MTOK,
+        saved * per_byte / PER_MTOK,
+        price.output / PER_MTOK,
+        answer,
+    )
+
+
+_UNPRICED: Final = Reason("unpriced", "its price is not known: configure one, or set `allow_unpriced`")
+_UNLIMITED: Final = Reason("unpriced", "its price is not known, and a policy sets a limit to it")
+
+
+def _limits_cost(applied: Applied) -> bool:
+    """What costs nobody knows how much can't be held to a limit."""
+    policies = (*applied.binding, *applied.advisory)
+    return applied.max_msat_per_call is not None or any(each.max_output_msat_per_mtok is not None for each in policies)
 
 
 def _reason(offer: Offer, applied: Applied, needs: frozenset[Ability]) -> Reason | None:
@@ -163,28 +206,37 @@ def _reason(offer: Offer, applied: Applied, needs: frozenset[Ability]) -> Reason
         reason = exclusion(policy, offer)
         if reason is not None:
             return reason
-    missing = needs & offer.capabilities.lacks if needs else needs
-    for ability in missing:
-        return Reason(f"lacks_{ability.value}", f"it can't do what the call needs: {ability.value}")
-    return None
-
-
-_UNPRICED: Final = Reason("unpriced", "its price is not known: configure one, or set `allow_unpriced`")
+    missing = needs & offer.capabilities.lacks
+    if not missing:
+        return None
+    name = min(ability.value for ability in missing)
+    return Reason(f"lacks_{name}", f"it can't do what the call needs: {name}")
 
 
 def _pruned(offers: Sequence[Priced]) -> Sequence[Priced]:
-    """All of them, or of too many those that are the cheapest for calls of some shape."""
+    """All of them, or of too many those that are the cheapest for calls of some shape, in the same order."""
     if len(offers) <= _MANY:
         return offers
-    kept: dict[OfferId, Priced] = {}
-    for tokens_in, tokens_out in _SHAPES:
+    kept: set[int] = set()
+    for tokens_in, cached, tokens_out in _SHAPES:
+        costs = [
+            cost_of(price, tokens_in, cached=cached, tokens_out=tokens_out, is_written=False) for _, price in offers
+        ]
+        order = sorted(range(len(offers)), key=costs.__getitem__)
+        kept.update(order[:_KEPT], _others(offers, order))
+    return tuple(offers[index] for index in sorted(kept))
 
-        def cost(each: Priced, tokens_in: int = tokens_in, tokens_out: int = tokens_out) -> int:
-            price = each.price
-            return price.base_fee * PER_MTOK + tokens_in * price.input + tokens_out * price.output
 
-        kept |= {each.offer.id: each for each in sorted(offers, key=cost)[:_KEPT]}
-    return tuple(kept.values())
+def _others(offers: Sequence[Priced], order: Sequence[int]) -> Iterable[int]:
+    """The cheapest offer of each provider that is not among the cheapest, as far as there is room."""
+    seen = {offers[index].offer.provider for index in order[:_KEPT]}
+    found: list[int] = []
+    for index in order[_KEPT:]:
+        provider = offers[index].offer.provider
+        if provider not in seen:
+            seen.add(provider)
+            found.append(index)
+    return found[:_OTHERS]
 
 
 def _unknown(name: str, catalog: Catalog) -> UnknownModel:

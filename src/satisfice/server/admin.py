@@ -16,7 +16,7 @@ from satisfice.server.status import standings_as_json, status_of
 
 __all__ = ["Admin"]
 
-Json = dict[str, object]
+_Json = dict[str, object]
 
 _ROOT: Final = b"satisfice: an LLM gateway. The API is at /v1: POST /v1/chat/completions, GET /v1/models.\n"
 
@@ -44,7 +44,7 @@ class Admin:
     async def ready(self, scope: Scope, downstream: ASGIDownstream) -> None:
         """`GET /ready`: 200 when there is something to sell, else 503 with the reason."""
         is_ready, shows_more = self._gateway.is_ready, self._may_look(scope)
-        shown: Json = {"status": "ready"} if is_ready else {"status": "not ready", "reason": "no offers"}
+        shown: _Json = {"status": "ready"} if is_ready else {"status": "not ready", "reason": "no offers"}
         if shows_more and is_ready:
             shown["offers"] = len(self._gateway.catalog.offers)
         elif shows_more:
@@ -54,7 +54,7 @@ class Admin:
     async def health(self, scope: Scope, downstream: ASGIDownstream) -> None:
         """`GET /health`: how providers and their offers stand; 503 if none of the offers can be had."""
         status = status_of(self._gateway)
-        shown: Json = {"status": status}
+        shown: _Json = {"status": status}
         if self._may_look(scope):
             shown["version"] = __version__
             shown["providers"] = standings_as_json(self._gateway)
@@ -90,7 +90,7 @@ class Admin:
         chosen = [name for name in (AUTO, *catalog.virtual) if catalog.find(name)]
         return list(dict.fromkeys((*chosen, *catalog.models)))
 
-    def _entry(self, name: str, scope: Scope) -> Json:
+    def _entry(self, name: str, scope: Scope) -> _Json:
         if _is_anthropic(scope):
             return {"type": "model", "id": name, "display_name": name, "created_at": _EPOCH}
         providers = sorted({offer.provider for offer in self._gateway.catalog.find(name)})

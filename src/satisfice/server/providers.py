@@ -19,7 +19,7 @@ from satisfice.server.status import Dates, sections, standing_as_json
 
 __all__ = ["Page", "page_of", "providers_as_json"]
 
-Json = dict[str, object]
+_Json = dict[str, object]
 
 _MOST_OFFERS: Final = 500
 """On a page; one takes about a kilobyte."""
@@ -46,11 +46,11 @@ def page_of(query: bytes) -> Page:
     return Page(fields["provider"][-1] if "provider" in fields else None, int(offset))
 
 
-def providers_as_json(gateway: Gateway, page: Page) -> Json:
+def providers_as_json(gateway: Gateway, page: Page) -> _Json:
     """The providers with a page of their offers, and the market feeds; `BadRequest` if nobody has the name."""
     view = _View(gateway)
     names = view.names if page.provider is None else (_checked(page.provider, view.names),)
-    providers: list[Json] = []
+    providers: list[_Json] = []
     before = 0
     for name in names:
         start = max(0, page.offset - before)
@@ -81,7 +81,7 @@ class _View:
     def count(self, provider: str) -> int:
         return len(self._offers.get(provider, ()))
 
-    def provider(self, name: str, part: slice) -> Json:
+    def provider(self, name: str, part: slice) -> _Json:
         offers = self._offers.get(name, ())
         shown = offers[part]
         standing, standings = self._standings(name, offers[:1], shown=shown)
@@ -95,7 +95,7 @@ class _View:
             "source": None if source is None else self._source(source),
         }
 
-    def feeds(self) -> list[Json]:
+    def feeds(self) -> list[_Json]:
         return [{"name": feed.name, **self._source(feed), "undated": feed.undated} for feed in self._feeds]
 
     def _standings(
@@ -106,7 +106,7 @@ class _View:
             return standing, standings[1:]
         return Standing(provider), ()
 
-    def _offer(self, offer: Offer, standing: Standing) -> Json:
+    def _offer(self, offer: Offer, standing: Standing) -> _Json:
         lesson = self._lessons.get(offer.id)
         return {
             **offer_as_json(offer),
@@ -114,7 +114,7 @@ class _View:
             "learnt": None if lesson is None else _lesson(lesson),
         }
 
-    def _source(self, state: SourceState) -> Json:
+    def _source(self, state: SourceState) -> _Json:
         refused = [{"name": each.name, "reason": each.reason} for each in state.refused[:_MOST_REFUSED]]
         return {
             "fetched_at": self._dates.at_ms(state.fetched_ms),
@@ -139,7 +139,7 @@ def _address(page: Page) -> str:
     return f"/providers?{urlencode(chosen | {'offset': page.offset})}"
 
 
-def _traits(offers: Sequence[Offer]) -> Json:
+def _traits(offers: Sequence[Offer]) -> _Json:
     """All that occur among the offers; what isn't known of an offer is not among them."""
     found = {offer.traits for offer in offers}
     return {
@@ -149,5 +149,5 @@ def _traits(offers: Sequence[Offer]) -> Json:
     }
 
 
-def _lesson(lesson: Lesson) -> Json:
+def _lesson(lesson: Lesson) -> _Json:
     return {"context": lesson.context, "cannot": sorted(ability.value for ability in lesson.lacks)}

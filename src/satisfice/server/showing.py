@@ -11,18 +11,18 @@ from satisfice.routing.select import Candidate, Decision
 
 __all__ = ["cost_as_json", "decision_as_json", "offer_as_json", "price_as_json"]
 
-Json = dict[str, object]
+_Json = dict[str, object]
 
 _MOST: Final = 100
 """Candidates, and exclusions, that a caller is told of."""
 
 
-def decision_as_json(decision: Decision) -> Json:
+def decision_as_json(decision: Decision) -> _Json:
     """Who would get the call and why: the choice, the candidates in order with their costs, and the others' reasons."""
     return _decision(decision, most=None)
 
 
-def cost_as_json(decision: Decision) -> Json:
+def cost_as_json(decision: Decision) -> _Json:
     """The same with the choice's interval and bound beside its cost, and of too many offers only the first."""
     low, high, bound = _interval(decision, decision.candidates[0])
     return {
@@ -35,7 +35,7 @@ def cost_as_json(decision: Decision) -> Json:
     }
 
 
-def offer_as_json(offer: Offer) -> Json:
+def offer_as_json(offer: Offer) -> _Json:
     """An offer with exact prices and what is known of it."""
     able, traits = offer.capabilities, offer.traits
     return {
@@ -54,7 +54,7 @@ def offer_as_json(offer: Offer) -> Json:
     }
 
 
-def price_as_json(price: Price) -> Json:
+def price_as_json(price: Price) -> _Json:
     """Rates in msat per million tokens."""
     return {
         "input_msat_per_mtok": price.input,
@@ -75,7 +75,7 @@ def price_as_json(price: Price) -> Json:
     }
 
 
-def _decision(decision: Decision, *, most: int | None) -> Json:
+def _decision(decision: Decision, *, most: int | None) -> _Json:
     pool = decision.pool
     first = decision.candidates[0]
     candidates = enumerate(decision.candidates[:most], 1)
@@ -89,7 +89,7 @@ def _decision(decision: Decision, *, most: int | None) -> Json:
     }
 
 
-def _candidate(candidate: Candidate, rank: int, *, decision: Decision) -> Json:
+def _candidate(candidate: Candidate, rank: int, *, decision: Decision) -> _Json:
     low, high, bound = _interval(decision, candidate)
     tokens = decision.expected.get(candidate.offer.model)
     return {
@@ -112,5 +112,5 @@ def _interval(decision: Decision, candidate: Candidate) -> tuple[Msat | None, Ms
     return (None, None, None) if estimate is None else (estimate.low, estimate.high, estimate.most)
 
 
-def _exclusion(exclusion: Exclusion) -> Json:
+def _exclusion(exclusion: Exclusion) -> _Json:
     return {"offer": exclusion.offer.id, "reason": exclusion.reason.code, "detail": exclusion.reason.detail}

@@ -18,7 +18,7 @@ from satisfice.health.page import Standing
 
 __all__ = ["Dates", "Section", "Status", "sections", "standing_as_json", "standings_as_json", "status_of"]
 
-Json = dict[str, object]
+_Json = dict[str, object]
 
 Status = Literal["ok", "degraded", "unhealthy"]
 
@@ -73,7 +73,7 @@ def status_of(gateway: Gateway) -> Status:
     return "ok" if all(state is State.CLOSED for state in states.values()) else "degraded"
 
 
-def standings_as_json(gateway: Gateway) -> Json:
+def standings_as_json(gateway: Gateway) -> _Json:
     """Each provider, with those of its offers of which something is known; where they are too many, the troubled."""
     catalog, book = gateway.catalog, gateway.memory.health
     dates = Dates.by(gateway.clock)
@@ -93,9 +93,9 @@ def standings_as_json(gateway: Gateway) -> Json:
     }
 
 
-def standing_as_json(standing: Standing, dates: Dates) -> Json:
+def standing_as_json(standing: Standing, dates: Dates) -> _Json:
     """What a breaker does and why, and what is known of the offer that it is for."""
-    shown: Json = {
+    shown: _Json = {
         "state": standing.state.value,
         "failure_count": standing.failures,
         "last_error": standing.last_error,
