@@ -80,6 +80,7 @@ def _plan(options: argparse.Namespace) -> Plan:
         seconds=1.0 if quick else _DEFAULT.seconds,
         streams=options.streams or (300 if quick else _DEFAULT.streams),
         soak_calls=options.soak or _DEFAULT.soak_calls,
+        offers=options.offers,
         realtime=options.rt,
         load_core=first,
         target_core=others[-1],
@@ -92,6 +93,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--tests", default=",".join(_DEFAULT.tests), help=f"some of {','.join(_TESTS)}")
     parser.add_argument("--tls", action="store_true", help="the same with TLS to the upstream, in the same rounds")
     parser.add_argument("--streams", type=int, help=f"open at once when memory is measured ({_DEFAULT.streams})")
+    parser.add_argument(
+        "--offers", type=int, default=_DEFAULT.offers, help="in the gateway's catalog, at ten providers (%(default)s)"
+    )
     parser.add_argument("--soak", type=int, metavar="N", help="memory over N calls, too")
     parser.add_argument("--rt", action="store_true", help="latency tests ahead of all other jobs (SCHED_RR; root)")
     parser.add_argument("--quick", action="store_true", help="one short round: does it run, not how fast is it")

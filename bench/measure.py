@@ -55,7 +55,7 @@ def run(plan: Plan) -> Iterator[Sample]:
     """Every sample, as soon as it is there."""
     with (
         tempfile.TemporaryDirectory(prefix="satisfice-bench-") as folder,
-        site(Path(folder), load_core=plan.load_core, target_core=plan.target_core) as place,
+        site(Path(folder), load_core=plan.load_core, target_core=plan.target_core, offers=plan.offers) as place,
         pinned(plan.load_core),
     ):
         for number in range(plan.rounds):

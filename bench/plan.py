@@ -27,6 +27,8 @@ class Plan:
     streams: int = 2000
     """Open at once when memory is measured."""
     soak_calls: int = 200_000
+    offers: int = 500
+    """In the gateway's catalog, ten for each model; 0: one provider for each model."""
     realtime: bool = False
     load_core: int = 0
     target_core: int = 1

@@ -49,6 +49,8 @@ class Site(NamedTuple):
     ca_file: Path
     core: int
     """The core that targets run on."""
+    offers: int
+    """In the gateway's catalog; 0: those of the measured models alone."""
 
     def upstreams(self, *, tls: bool) -> list[str]:
         """Base URLs of the mock."""
@@ -70,7 +72,7 @@ class Target(NamedTuple):
 
 
 @contextmanager
-def site(folder: Path, *, load_core: int, target_core: int) -> Iterator[Site]:
+def site(folder: Path, *, load_core: int, target_core: int, offers: int) -> Iterator[Site]:
     """The mock upstream, running on the load's core."""
     ca = trustme.CA()
     ca_file, certificate = folder / "ca.pem", folder / "server.pem"
@@ -81,7 +83,7 @@ def site(folder: Path, *, load_core: int, target_core: int) -> Iterator[Site]:
         upstream = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=_HERE.parent, start_new_session=True)
     try:
         ports = msgspec.json.decode(upstream.stdout.readline() if upstream.stdout else b"", type=Ports)
-        yield Site(folder, upstream.pid, ports, ca_file, target_core)
+        yield Site(folder, upstream.pid, ports, ca_file, target_core, offers)
     finally:
         stop(upstream)
 
@@ -136,7 +138,8 @@ def _nginx(site: Site, folder: Path, *, port: int, tls: bool, output: int) -> su
 def _gateway(site: Site, folder: Path, *, port: int, tls: bool, output: int) -> subprocess.Popen[bytes]:
     config = folder / "satisfice.toml"
     ca_file = str(site.ca_file) if tls else None
-    config.write_text(gateway_config(port, site.upstreams(tls=tls), ca_file=ca_file, models=MODELS))
+    upstreams = site.upstreams(tls=tls)
+    config.write_text(gateway_config(port, upstreams, ca_file=ca_file, models=MODELS, offers=site.offers))
     return subprocess.Popen(
         gateway_command(sys.executable, config=config, port=port),
         stdout=output,

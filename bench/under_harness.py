@@ -3,10 +3,11 @@
 
     PORT=9200 UPSTREAMS=http://127.0.0.1:9101,http://127.0.0.1:9102 bench/under_harness.py [MODEL ...]
 
-writes a configuration with one provider for each base URL (without /v1), all selling the same models, into a temporary
-folder, and becomes `satisfice serve`. Models: the arguments, or else BENCH_MODELS (separated by commas), or else
-`MODELS`. Needs the standard library only, so any Python can start it; SATISFICE_PYTHON is the Python that has
-Satisfice, by default the one that runs this, or the repository's .venv.
+writes a configuration with one provider for each base URL (without /v1), all selling the same models, into a
+temporary folder, and becomes `satisfice serve`. Models: the arguments, or else BENCH_MODELS (separated by commas), or
+else `MODELS`. BENCH_OFFERS is how many offers the catalog is to have at ten providers, instead of those alone. Needs
+the standard library only, so any Python can start it; SATISFICE_PYTHON is the Python that has Satisfice, by default
+the one that runs this, or the repository's .venv.
 """
 
 from __future__ import annotations
@@ -32,12 +33,21 @@ MODELS = (
 )
 
 _KEY_VARIABLE = "BENCH_KEY"
+_PROVIDERS = 10
 _REPOSITORY = Path(__file__).resolve().parent.parent
 
 
-def gateway_config(port: int, upstreams: list[str], *, ca_file: str | None, models: tuple[str, ...]) -> str:
-    """The gateway's TOML: every base URL a provider of every model, at one price."""
+def gateway_config(
+    port: int, upstreams: list[str], *, ca_file: str | None, models: tuple[str, ...], offers: int = 0
+) -> str:
+    """The gateway's TOML: every base URL a provider of every model, at one price.
+
+    With `offers` there are ten providers, which have so many offers together; all but the first are dearer.
+    """
     tables = [f'[server]\nhost = "127.0.0.1"\nport = {port}\n']
+    if offers:
+        upstreams = [upstreams[number % len(upstreams)] for number in range(_PROVIDERS)]
+        models += tuple(f"other-{number}" for number in range(offers // _PROVIDERS - len(models)))
     for number, upstream in enumerate(upstreams, 1):
         lines = [
             "[[providers]]",
@@ -52,8 +62,8 @@ def gateway_config(port: int, upstreams: list[str], *, ca_file: str | None, mode
                 "",
                 "  [[providers.models]]",
                 f"  id = {_quoted(model)}",
-                "  input_msat_per_mtok = 100",
-                "  output_msat_per_mtok = 400",
+                f"  input_msat_per_mtok = {100 + (number if offers else 0)}",
+                f"  output_msat_per_mtok = {400 + (number if offers else 0)}",
             ]
         tables.append("\n".join(lines) + "\n")
     return "\n".join(tables)
@@ -78,7 +88,8 @@ def main() -> None:
     models = tuple(sys.argv[1:]) or tuple(filter(None, os.environ.get("BENCH_MODELS", "").split(","))) or MODELS
     folder = Path(tempfile.mkdtemp(prefix="satisfice-bench-"))
     config = folder / "satisfice.toml"
-    config.write_text(gateway_config(port, upstreams, ca_file=os.environ.get("CA_FILE"), models=models))
+    offers = int(os.environ.get("BENCH_OFFERS", "0"))
+    config.write_text(gateway_config(port, upstreams, ca_file=os.environ.get("CA_FILE"), models=models, offers=offers))
     os.chdir(folder)
     command = gateway_command(_python(), config=config, port=port)
     os.execve(command[0], command, gateway_environment(folder))  # noqa: S606 - no shell is wanted
