@@ -446,7 +446,7 @@ def test_the_report_shows_each_provider_with_its_offers() -> None:
 
     now = life.now
     broken = Standing("small@acme", State.OPEN, 3, "status 500", now, now + 30.0, figures=Figures(None, None, 0.375))
-    resting = Standing("large@acme", resting_until=now + 5.0, figures=Figures(None, None, 0.0))
+    resting = Standing("large@acme", last_error="status 429", resting_until=now + 5.0, figures=Figures(None, None, 0.0))
     well = Standing("tiny@acme", figures=Figures(0.5, 50.0, 0.0))
     assert (
         ProviderStanding(Standing("acme"), (broken, resting, well)),

@@ -36,7 +36,7 @@ class Standing(NamedTuple):
     failures: int = 0
     """In a row."""
     last_error: str | None = None
-    """Of those."""
+    """Of those, or why it rests."""
     opened_at: float | None = None
     """Since when it has not been closed."""
     probe_at: float | None = None
@@ -96,7 +96,7 @@ class Page:
             self.name,
             breaker.state(now),
             breaker.failures,
-            breaker.last_error,
+            breaker.last_error or (self.rest.error if self.rest.is_on(now) else None),
             breaker.opened_at,
             breaker.probe_at,
             self.rest.until if self.rest.is_on(now) else None,
