@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
 import pytest
 
 from satisfice.attempt.outcome import Fault, Outcome
-from satisfice.cli.events import Called, FailedAttempt, Stopped, called
+from satisfice.cli.events import Called, FailedAttempt, Stopped, called, flaw
+from satisfice.config.load import load
+from satisfice.config.problems import as_json
 from satisfice.core.amounts import Msat, Usage
 from satisfice.core.errors import UpstreamFailed
 from satisfice.engine.attempt import Job
@@ -75,6 +79,13 @@ def test_an_error_is_told_by_its_code_since_its_message_may_quote_the_prompt() -
 
     assert ("upstream_failed", (FailedAttempt("acme", "status 500"),)) == (told.code, told.failures)
     assert prompt.encode() not in msgspec.json.encode(told)
+
+
+def test_a_problem_of_the_file_is_told_as_check_prints_it() -> None:
+    problems = load("[server]\nmastre_key = 'canary'", file="a.toml", env={}, base=Path()).problems
+
+    assert [as_json(each) for each in problems] == [msgspec.to_builtins(flaw(each)) for each in problems]
+    assert "canary" not in repr([flaw(each) for each in problems])
 
 
 def test_as_json_an_event_begins_with_what_it_is() -> None:

@@ -11,10 +11,25 @@ from pathlib import Path
 
 import pytest
 
-from satisfice.cli.hosting import run
-from tests.cli.caller import asking
+from satisfice.cli import hosting
+from satisfice.cli.events import Called, Logged, Ready, Stopped
+from satisfice.cli.hosting import Front, Host, host, run
+from satisfice.cli.listening import listen, url_of
+from satisfice.config.schema import ServerConfig
+from satisfice.core.clock import SystemClock
+from satisfice.engine.assembly import scripted_gateway
+from satisfice.routing.policy import Asking
+from satisfice.server.access import Access
+from satisfice.transport.scenario import Scenario, ScriptedProvider, scenario
+from satisfice.transport.script import Script
+from satisfice.transport.scripted import ScriptedTransport
+from satisfice.wire.openai_chat import OpenAIChat
+from tests.build import a_body, an_offer
+from tests.cli.caller import ask, asking
+from tests.cli.following import Notes, nothing
 from tests.cli.program import Program
 from tests.cli.provider import Provider, provider
+from tests.engine.stage import Caller
 
 
 @pytest.fixture
@@ -97,6 +112,74 @@ def test_once_it_is_stopping_nobody_is_let_in(acme: Provider, tmp_path: Path) ->
         acme.more.set()
         response.read()
         assert 0 == program.end()
+
+
+# In this process.
+
+
+class Closing(ScriptedTransport):
+    """It notes that it is closed."""
+
+    is_closed = False
+
+    async def aclose(self) -> None:
+        self.is_closed = True
+        await super().aclose()
+
+
+def a_front(play: Scenario, *, drain: float = 30.0) -> tuple[Front, Closing]:
+    """A gateway of this demo, which is not started, and what is behind it."""
+    clock = SystemClock()
+    transport = Closing(play, clock)
+    gateway = scripted_gateway(play, transport, clock=clock)
+    return Front(gateway, ServerConfig(drain_timeout=drain), Access()), transport
+
+
+@pytest.fixture
+def _spared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The collector of this process goes on as it did."""
+    monkeypatch.setattr(hosting, "spare_the_collector", nothing)
+
+
+@pytest.mark.usefixtures("_spared")
+async def test_a_bug_beside_the_calls_is_told_and_they_go_on() -> None:
+    log, [listening] = Notes(), listen("127.0.0.1", 0, command="")
+    url = url_of([listening], "127.0.0.1")
+    ready = Ready(time_ms=0, url=url, version="", config=None, needs_token=False)
+    front, transport = a_front(scenario("demo"))
+
+    async def beside(_: Host) -> None:
+        raise ValueError("it broke")
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(host(front, sockets=[listening], log=log, ready=ready, beside=beside))
+        assert "beside the calls: a bug of ours (ValueError)" == (await log.heard(Logged)).message
+        assert "choices" in await asyncio.to_thread(ask, url, model="auto")
+        assert "answered" == (await log.heard(Called)).outcome
+        signal.raise_signal(signal.SIGTERM)
+
+    await log.heard(Stopped)
+    assert transport.is_closed
+
+
+@pytest.mark.usefixtures("_spared")
+async def test_what_is_no_longer_served_is_stopped_once_its_calls_are_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hosting, "_GRACE", 0.001)
+    stalls = Scenario((ScriptedProvider("acme", offers=(an_offer(),), scripts=(Script().stall(),)),))
+    (front, transport), (other, _) = a_front(stalls), a_front(stalls, drain=5.0)
+    gateway, body = front.gateway, a_body()
+    server = Host(front, on_ready=nothing, on_stopping=nothing, on_call=lambda _job, _seen: None)
+    async with asyncio.TaskGroup() as group:
+        call = group.create_task(gateway.answer(OpenAIChat(), body, asking=Asking(), headers=(), downstream=Caller()))
+        await asyncio.sleep(0)
+        server.take(other)
+        draining = group.create_task(server.drain(gateway))
+        await asyncio.sleep(0.01)
+        assert (1, 5.0, False) == (server.open_calls, server.drain_timeout, transport.is_closed)
+
+        call.cancel()
+        await draining
+        assert (0, True) == (server.open_calls, transport.is_closed)
 
 
 def test_a_coroutine_runs_on_the_fastest_loop_there_is() -> None:

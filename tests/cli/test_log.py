@@ -12,7 +12,7 @@ import threading
 import msgspec
 import pytest
 
-from satisfice.cli.events import Called, Event, Stopped
+from satisfice.cli.events import Called, Event, Logged, Stopped
 from satisfice.cli.log import JSONLog, TextLog, told_to
 from satisfice.core.clock import ManualClock
 from tests.cli.test_wording import CALL
@@ -141,7 +141,6 @@ def test_what_the_parts_of_the_program_log_is_told_without_values(monkeypatch: p
     monkeypatch.delenv("SATISFICE_DEBUG", raising=False)
     log = Notes()
     with told_to(log, ManualClock()):
-        logging.getLogger("satisfice.server").info("nothing to see")
         try:
             raise ValueError("secret")
         except ValueError:
@@ -151,6 +150,25 @@ def test_what_the_parts_of_the_program_log_is_told_without_values(monkeypatch: p
     [told] = log.told
     assert "secret" not in repr(told)
     assert "req_1: a bug (ValueError)" in repr(told)
+
+
+def test_of_good_news_only_our_own_are_told() -> None:
+    log = Notes()
+    others = [logging.getLogger(name) for name in ("another", "satisfied")]
+    with told_to(log, ManualClock()):
+        for each in (logging.getLogger("satisfice.engine"), *others):
+            if each in others:
+                each.setLevel(logging.DEBUG)  # a library may talk as much as it likes
+            each.debug("step 1 of 7")
+            each.info("all is well")
+        others[0].warning("something is odd")
+    for each in others:
+        each.setLevel(logging.NOTSET)
+
+    assert [("info", "all is well"), ("warning", "something is odd")] == [
+        (event.level, event.message) for event in log.told if isinstance(event, Logged)
+    ]
+    assert not logging.getLogger("satisfice.engine").isEnabledFor(logging.INFO), "by now"
 
 
 def test_for_who_looks_for_a_bug_there_is_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,20 @@ import click
 import msgspec
 import pytest
 
-from satisfice.cli.events import Called, Event, FailedAttempt, Logged, Looked, Provider, Ready, Stopped, Stopping
+from satisfice.cli.events import (
+    Called,
+    Event,
+    FailedAttempt,
+    Flaw,
+    Logged,
+    Looked,
+    NotReloaded,
+    Provider,
+    Ready,
+    Reloaded,
+    Stopped,
+    Stopping,
+)
 from satisfice.cli.wording import count, say, say_first
 from satisfice.core.amounts import Msat
 
@@ -124,6 +137,53 @@ def test_when_it_is_ready_it_says_where_and_for_whom(event: Ready, words: str) -
     assert words in plain(event)
 
 
+FLAW = Flaw(
+    file="a.toml",
+    line=14,
+    column=1,
+    length=12,
+    severity="error",
+    code="unknown-key",
+    message="`mastre_token` is not a setting of [server]",
+    hint="did you mean `access_token`?",
+    source_line='mastre_token = "…"',
+)
+MISSING = msgspec.structs.replace(
+    FLAW, line=0, code="unreadable", message="the file can't be read: no such file", hint="name another"
+)
+RELOADED = Reloaded(time_ms=0, config="a.toml", open_calls=0, needs_restart=(), problems=())
+
+
+@pytest.mark.parametrize(
+    ("event", "said"),
+    [
+        (RELOADED, "✓ new calls go by a.toml as it is now"),
+        (
+            msgspec.structs.replace(RELOADED, open_calls=2, needs_restart=("host", "port"), problems=(FLAW,)),
+            (
+                "✓ new calls go by a.toml as it is now; 2 open calls as before\n"
+                "  ! only a restart can change host, port\n"
+                "    a.toml:14:1: error[unknown-key]: `mastre_token` is not a setting of [server]: "
+                "did you mean `access_token`?"
+            ),
+        ),
+        (
+            NotReloaded(time_ms=0, config="a.toml", reason="1 error", problems=(MISSING,)),
+            (
+                "✗ a.toml can't be used: 1 error; all stays as it was\n"
+                "    a.toml: error[unreadable]: the file can't be read: no such file: name another"
+            ),
+        ),
+        (
+            NotReloaded(time_ms=0, config=None, reason="there is no configuration file", problems=()),
+            "✗ nothing to read again: there is no configuration file; all stays as it was",
+        ),
+    ],
+)
+def test_what_became_of_a_changed_file_is_told_with_all_that_is_wrong_in_it(event: Event, said: str) -> None:
+    assert said == plain(event)
+
+
 @pytest.mark.parametrize(
     ("event", "said"),
     [
@@ -134,6 +194,8 @@ def test_when_it_is_ready_it_says_where_and_for_whom(event: Ready, words: str) -
         ),
         (Stopped(time_ms=0, cut_calls=0), "stopped"),
         (Stopped(time_ms=0, cut_calls=2), "stopped; 2 calls cut off"),
+        (Logged(time_ms=0, level="info", message="It works"), "✓ It works"),
+        (Logged(time_ms=0, level="warning", message="It is odd"), "! It is odd"),
         (Logged(time_ms=0, level="error", message="It broke"), "! It broke"),
         (Logged(time_ms=0, level="error", message="It broke", traceback="line 1"), "! It broke\nline 1"),
     ],

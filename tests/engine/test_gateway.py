@@ -8,16 +8,18 @@ import logging
 import pytest
 
 from satisfice.catalog.listing import Listing
+from satisfice.core.amounts import Msat
 from satisfice.core.clock import ManualClock
 from satisfice.core.errors import Break, Broken
 from satisfice.engine.gateway import Gateway, Supply
 from satisfice.engine.memory import Memory
+from satisfice.health.book import Permit
 from satisfice.ports import Endpoint
 from satisfice.routing.policy import Asking, Policies
 from satisfice.transport.script import Script
 from satisfice.transport.scripted import Ending, ScriptedTransport
 from satisfice.wire.openai_chat import OpenAIChat
-from tests.build import a_body, an_offer
+from tests.build import a_body, a_price, an_offer
 from tests.engine.stage import STREAM, WHOLE, Caller, Stage, a_pace, a_stream
 
 
@@ -170,6 +172,65 @@ async def test_what_is_found_later_can_be_bought_at_once(clock: ManualClock) -> 
     assert [404, 200] == [refused.status, answered.status]
 
 
+async def test_what_is_no_longer_offered_is_forgotten(clock: ManualClock) -> None:
+    """It may come back years later, or another provider may take its name."""
+    source = _Source("acme")
+    gateway = _gateway_with(source, clock)
+    await gateway.refresher.refresh()
+    for _ in range(3):
+        permit = gateway.memory.health.admit(an_offer("acme"), clock.now(), lease=1.0)
+        assert isinstance(permit, Permit)
+        gateway.memory.health.fail(permit, clock.now(), error="status 500", is_providers=False)
+    before = set(gateway.memory.health.troubled)
+
+    source.offers = (an_offer("acme", "large"),)
+    await gateway.refresher.refresh()
+
+    assert ({"small@acme"}, set()) == (before, set(gateway.memory.health.troubled))
+
+
+async def test_who_names_a_new_price_is_judged_anew(clock: ManualClock) -> None:
+    source = _Source("acme")
+    gateway = _gateway_with(source, clock)
+    await gateway.refresher.refresh()
+    charges = gateway.memory.charges
+    for _ in range(20):
+        charges.note(an_offer("acme"), expected=Msat(100), charged=Msat(400))
+    before = charges.factor(an_offer("acme").id)
+
+    source.offers = (an_offer("acme", price=a_price(4_000_000, 8_000_000)),)
+    await gateway.refresher.refresh()
+
+    assert before > 3.0
+    assert before**0.5 == pytest.approx(charges.factor(an_offer("acme").id))
+
+
+@pytest.mark.parametrize(("leaves", "lessons"), [(False, 1), (True, 0)])
+async def test_only_a_whole_answer_tells_how_long_answers_are(
+    clock: ManualClock, lessons: int, *, leaves: bool
+) -> None:
+    stage = Stage({"acme": a_stream().usage(19, 10).wait(1.0).finish().done()}, clock)
+    caller = Caller()
+    if leaves:
+        asyncio.get_running_loop().call_later(0.5, caller.gone.set)
+
+    await stage.ask(caller, stream=True)
+
+    assert (39, lessons) == (stage.seen.cost, stage.gateway.memory.forecast.version)
+
+
+@pytest.mark.parametrize(("key", "turns"), [("ours", 1), ("another", 0), (None, 0)])
+async def test_what_two_callers_call_a_conversation_is_not_the_same(
+    key: str | None, turns: int, clock: ManualClock
+) -> None:
+    stage = Stage({"acme": WHOLE, "bell": WHOLE}, clock)
+    await stage.ask(body=a_body(prompt="one"), asking=Asking(key="ours", session="s"))
+
+    await stage.ask(body=a_body(prompt="two"), asking=Asking(key=key, session="s"))
+
+    assert [0, turns] == [job.decision.thread.turns for job, _ in stage.told]
+
+
 async def test_to_stop_before_the_start_is_harmless(clock: ManualClock) -> None:
     await Stage({"acme": WHOLE}, clock).gateway.stop()
 
@@ -213,12 +274,13 @@ class _Source:
         self.name = name
         self.period = 300.0
         self.asked = 0
+        self.offers = (an_offer(name),)
 
     async def fetch(self) -> Listing:
         self.asked += 1
         if self.asked == 3:
             raise Broken(Break.REFUSED)
-        return Listing(offers=(an_offer(self.name),))
+        return Listing(offers=self.offers)
 
 
 def _gateway_with(source: _Source, clock: ManualClock) -> Gateway:

@@ -211,6 +211,25 @@ async def test_each_is_asked_in_its_own_time_and_sooner_if_it_was_missing(board:
     assert [0.0, 20.0, 40.0] == [asked - begun for asked in feed.asked][:3]
 
 
+async def test_once_it_is_stopped_nobody_is_asked_any_more_and_what_is_known_stays(board: _Board) -> None:
+    known, slow, feed = (
+        _Source("acme", _list()),
+        _Source("bell", 60.0, _list()),
+        _Source("prices", _quotes(board.clock)),
+    )
+    refresher = board.refresher(known, slow, feeds=[feed])
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(refresher.run())
+        await asyncio.sleep(1.0)
+
+        refresher.stop()
+        await running
+        await asyncio.sleep(3_600.0)
+
+    assert [1, 1, 1] == [len(each.asked) for each in (known, slow, feed)]
+    assert ["small@acme"] == board.ids
+
+
 async def test_it_says_when_it_has_asked_every_provider_once(board: _Board) -> None:
     refresher = board.refresher(
         _Source("acme", _GONE), _Source("bell", 5.0, Listing()), feeds=[_Source("prices", 9.0, Quotes())]

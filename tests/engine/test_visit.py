@@ -169,6 +169,29 @@ async def test_it_waits_for_a_bounded_time(clock: ManualClock) -> None:
     assert 4 == len(stage.tried)
 
 
+async def test_it_waits_for_a_bounded_time_for_a_probe_that_has_begun_meanwhile_too(clock: ManualClock) -> None:
+    # Two attempts in each of the first two calls, and one in that which opens it.
+    unfunded, bell = Script().wait(1.0).head(402), [*[an_error(500)] * 5, Script().stall()]
+    stage = Stage({"acme": unfunded, "bell": bell}, clock, pacing=a_pace(max_attempts=2, backoff=0.0))
+    for _ in range(3):
+        await stage.ask(body=a_body("small@bell"))
+    clock.advance(60.0)
+    begun = clock.now()
+
+    async with asyncio.TaskGroup() as group:
+        first = Caller()
+        other = group.create_task(_ask(stage))
+        await asyncio.sleep(0.5)
+        group.create_task(_ask(stage, first, model="small@bell"))
+        await other
+        assert begun + 1.0 + 3.0 == clock.now()
+        first.gone.set()
+
+    assert 502 == other.result().status
+    assert "bell: left alone after: status 500" in str(other.result().error["message"])
+    assert ["acme", "bell"] == stage.tried[-2:]
+
+
 async def test_a_caller_who_leaves_gives_the_probe_back(clock: ManualClock) -> None:
     stage = _alone([*[an_error(500)] * 3, Script().stall(), WHOLE], clock)
     await _fail(stage)
@@ -289,15 +312,47 @@ async def test_what_an_offer_can_not_do_is_remembered(clock: ManualClock) -> Non
     assert [frozenset({Ability.TOOLS})] == [lesson.lacks for lesson in stage.gateway.memory.lessons.shown()]
 
 
+async def test_a_stream_that_takes_as_long_as_a_call_may_is_no_fault_of_the_offer(clock: ManualClock) -> None:
+    endless = a_stream().drip(10.0).say(" x" * 70)
+    stage = _alone([endless] * 3, clock)
+
+    for _ in range(3):
+        await stage.ask(stream=True)
+
+    assert set() == stage.gateway.memory.health.troubled
+
+
+async def test_who_hangs_while_those_asked_later_answer_is_left_alone_too(clock: ManualClock) -> None:
+    """Hedged, no call ever waits for its timeout, so nothing else would tell."""
+    stage = Stage({"acme": Script().stall(), "bell": WHOLE}, clock, pacing=a_pace(hedge_after=2.0))
+    await _fail(stage)
+    begun = clock.now()
+
+    caller = await stage.ask()
+
+    assert "bell" == caller.header("x-satisfice-provider")
+    assert begun == clock.now()
+
+
+async def test_a_hedge_that_was_not_needed_says_nothing_of_its_offer(clock: ManualClock) -> None:
+    slow = Script().wait(3.0).then(*WHOLE.steps)
+    stage = Stage({"acme": slow, "bell": Script().stall()}, clock, pacing=a_pace(hedge_after=2.0))
+
+    await _fail(stage)
+
+    assert set() == stage.gateway.memory.health.troubled
+    assert {} == stage.gateway.memory.health.failure_rates
+
+
 def _alone(scripts: Sequence[Script], clock: ManualClock) -> Stage:
     """One provider, one attempt a call, and no pause but those that have a reason."""
     return Stage({"acme": scripts}, clock, pacing=a_pace(max_attempts=1, backoff=0.0))
 
 
-async def _ask(stage: Stage, caller: Caller | None = None, *, stream: bool = False) -> Caller:
+async def _ask(stage: Stage, caller: Caller | None = None, *, model: str = "small", stream: bool = False) -> Caller:
     """As `Stage.ask`, for calls that overlap."""
     caller = caller or Caller()
-    body = a_body(stream=stream)
+    body = a_body(model, stream=stream)
     await stage.gateway.answer(OpenAIChat(), body, asking=Asking(), headers=(), downstream=caller)
     return caller
 

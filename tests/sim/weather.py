@@ -1,4 +1,4 @@
-"""What befalls providers, and when: outages, brown-outs and spells at the limit, from a seed."""
+"""What befalls providers, and when: outages, brown-outs and spells at the limit."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from satisfice.core.clock import ManualClock
 
-__all__ = ["Sky", "Spell", "Window", "forecast"]
+__all__ = ["Sky", "Spell", "Weather", "Window", "weather"]
 
 
 class Sky(Enum):
@@ -33,28 +33,33 @@ class Window(NamedTuple):
     begin: float
     end: float
 
+    def has(self, time: float) -> bool:
+        """That moment is within."""
+        return self.begin <= time < self.end
+
 
 class Spell(NamedTuple):
     """A time of one weather."""
 
     begin: float
-    sky: Sky
     end: float
+    sky: Sky
 
 
-_MEAN_CLEAR: Final = 2_700.0
+_MEAN_CLEAR: Final = 1_800.0
 _SHORTEST: Final = 60.0
 _LONGEST: Final = 720.0
-_KINDS: Final = (Sky.REFUSING, Sky.FAILING, Sky.BROWN, Sky.BROWN, Sky.LIMITED)
+_TROUBLES: Final = (Sky.REFUSING, Sky.FAILING, Sky.BROWN, Sky.BROWN, Sky.LIMITED)
 """Each as likely as the other."""
 
 
-class _Forecast:
+class Weather:
     """The weather of one provider."""
 
     __slots__ = ("_begins", "_spells")
 
     def __init__(self, spells: Sequence[Spell]) -> None:
+        """In order, one beginning where the other ends."""
         self._spells = spells
         self._begins = [spell.begin for spell in spells]
 
@@ -63,24 +68,16 @@ class _Forecast:
         return self._spells[max(0, bisect_right(self._begins, time) - 1)]
 
 
-def forecast(clock: ManualClock, seconds: float, *, all_down: Window) -> _Forecast:
-    """The weather of one provider from beginning to end, with an outage when everybody has one."""
+def weather(clock: ManualClock, seconds: float, *, all_down: Window) -> Weather:
+    """The weather of one provider for so long, with an outage when everybody has one."""
     spells: list[Spell] = []
     time = 0.0
     while time < seconds:
         clear = time - _MEAN_CLEAR * math.log(1.0 - clock.chance())
-        spells.append(Spell(time, Sky.CLEAR, clear))
+        spells.append(Spell(time, clear, Sky.CLEAR))
         time = clear + _SHORTEST + (_LONGEST - _SHORTEST) * clock.chance() ** 2
-        spells.append(Spell(clear, _KINDS[int(clock.chance() * len(_KINDS))], time))
+        spells.append(Spell(clear, time, _TROUBLES[int(clock.chance() * len(_TROUBLES))]))
     down = Sky.REFUSING if clock.chance() < 0.5 else Sky.FAILING
-    before = [_ended(spell, all_down.begin) for spell in spells if spell.begin < all_down.begin]
-    after = [_begun(spell, all_down.end) for spell in spells if spell.end > all_down.end]
-    return _Forecast([*before, Spell(all_down.begin, down, all_down.end), *after])
-
-
-def _ended(spell: Spell, end: float) -> Spell:
-    return spell._replace(end=min(spell.end, end))
-
-
-def _begun(spell: Spell, begin: float) -> Spell:
-    return spell._replace(begin=max(spell.begin, begin))
+    before = [each._replace(end=min(each.end, all_down.begin)) for each in spells if each.begin < all_down.begin]
+    after = [each._replace(begin=max(each.begin, all_down.end)) for each in spells if each.end > all_down.end]
+    return Weather([*before, Spell(*all_down, down), *after])

@@ -13,7 +13,7 @@ from satisfice.catalog.model import AUTO
 from satisfice.cli import options, render
 from satisfice.cli.events import Ready
 from satisfice.cli.exits import Exit, Misconfigured
-from satisfice.cli.hosting import Front, host, run
+from satisfice.cli.hosting import Front, Host, host, run
 from satisfice.cli.listening import listen, url_of
 from satisfice.cli.log import JSONLog, Log, TextLog
 from satisfice.config.load import default_config
@@ -69,7 +69,7 @@ async def _serve(played: Scenario, settings: ServerConfig, *, sockets: list[sock
     ready = Ready(time_ms=clock.unix_ms(), url=url, version=__version__, config=None, needs_token=False, is_demo=True)
     model = AUTO if gateway.catalog.find(AUTO) else gateway.catalog.models[0]
 
-    async def beside() -> None:
+    async def beside(_: Host) -> None:
         log.hint(_CALL.format(url=url, model=model), "")
         log.hint("satisfice init", "write a configuration for the keys and model servers found here")
 

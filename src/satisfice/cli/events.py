@@ -6,11 +6,27 @@ from typing import Literal
 
 import msgspec
 
+from satisfice.config.problems import Problem, as_json
 from satisfice.core.amounts import Msat
 from satisfice.engine.attempt import Job
 from satisfice.engine.driver import Seen
 
-__all__ = ["Called", "Event", "FailedAttempt", "Logged", "Looked", "Provider", "Ready", "Stopped", "Stopping", "called"]
+__all__ = [
+    "Called",
+    "Event",
+    "FailedAttempt",
+    "Flaw",
+    "Logged",
+    "Looked",
+    "NotReloaded",
+    "Provider",
+    "Ready",
+    "Reloaded",
+    "Stopped",
+    "Stopping",
+    "called",
+    "flaw",
+]
 
 
 class _Told(msgspec.Struct, frozen=True, tag_field="event"):
@@ -81,6 +97,43 @@ class Called(_Told, frozen=True, gc=False, tag="call"):
     """Of the error that the caller was told."""
 
 
+class Flaw(msgspec.Struct, frozen=True):
+    """A problem of the file, as `satisfice check --json` prints it."""
+
+    file: str
+    line: int
+    """From 1; 0 if it's the file as a whole."""
+    column: int
+    length: int
+    severity: str
+    code: str
+    message: str
+    hint: str
+    source_line: str
+    """Without secrets."""
+
+
+class Reloaded(_Told, frozen=True, tag="reloaded"):
+    """The file was read again, and new calls go by it."""
+
+    config: str
+    open_calls: int
+    """Calls that go on as they began."""
+    needs_restart: tuple[str, ...]
+    """What the file says otherwise now, and what a running gateway can't change."""
+    problems: tuple[Flaw, ...]
+    """Warnings."""
+
+
+class NotReloaded(_Told, frozen=True, tag="not_reloaded"):
+    """What was in force stays in force."""
+
+    config: str | None
+    """None: there is no file."""
+    reason: str
+    problems: tuple[Flaw, ...]
+
+
 class Logged(_Told, frozen=True, tag="log"):
     """Something that a part of the program had to say."""
 
@@ -105,7 +158,7 @@ class Stopped(_Told, frozen=True, tag="stopped"):
     """Calls that were not over in time."""
 
 
-Event = Ready | Provider | Looked | Called | Logged | Stopping | Stopped
+Event = Ready | Provider | Looked | Called | Reloaded | NotReloaded | Logged | Stopping | Stopped
 
 
 def called(job: Job, seen: Seen, *, now: float, unix_ms: int) -> Called:
@@ -127,6 +180,11 @@ def called(job: Job, seen: Seen, *, now: float, unix_ms: int) -> Called:
         ),
         code=None if seen.error is None else seen.error.code,
     )
+
+
+def flaw(problem: Problem) -> Flaw:
+    """What there is to tell of a problem."""
+    return msgspec.convert(as_json(problem), Flaw)
 
 
 def _outcome(seen: Seen) -> Literal["answered", "refused", "failed", "cut", "left"]:

@@ -123,21 +123,27 @@ class JSONLog:
 
 @contextmanager
 def told_to(log: Log, clock: Clock) -> Iterator[None]:
-    """Meanwhile, what the program's parts say through `logging` goes into the same log."""
+    """Meanwhile, what the program's parts say through `logging` goes into the same log; of others, their warnings."""
     handler = _LogHandler(log, clock)
-    root = logging.getLogger()
+    root, ours = logging.getLogger(), logging.getLogger(_OURS)
+    level = ours.level
     root.addHandler(handler)
+    ours.setLevel(logging.INFO)
     try:
         yield
     finally:
+        ours.setLevel(level)
         root.removeHandler(handler)
 
 
 class _LogHandler(logging.Handler):
     def __init__(self, log: Log, clock: Clock) -> None:
-        super().__init__(logging.WARNING)
+        super().__init__(logging.INFO)
         self._log = log
         self._clock = clock
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return record.levelno >= logging.WARNING or record.name.startswith(f"{_OURS}.")
 
     def emit(self, record: logging.LogRecord) -> None:
         # The first line says what; asyncio's others show values, which may be anybody's.
@@ -156,6 +162,7 @@ class _Stream(Protocol):
     def flush(self) -> object: ...
 
 
+_OURS: Final = "satisfice"
 _PERIOD: Final = 0.1
 _BATCHES: Final = 64
 _PATIENCE: Final = 1.0

@@ -6,6 +6,7 @@ import asyncio
 import os
 import socket
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Final, Literal
 
@@ -16,18 +17,17 @@ from satisfice import __version__
 from satisfice.cli import options, render
 from satisfice.cli.events import Ready
 from satisfice.cli.exits import Exit, Misconfigured
-from satisfice.cli.hosting import Front, host, run
+from satisfice.cli.hosting import Front, Host, host, run
 from satisfice.cli.listening import listen, url_of
 from satisfice.cli.log import JSONLog, Log, TextLog
-from satisfice.cli.looking import look, watch
 from satisfice.cli.plan import TOKEN_VARIABLE, Plan, plan
+from satisfice.cli.reloading import Reloader, Settle, front_for
 from satisfice.config.addresses import is_loopback
 from satisfice.config.schema import ServerConfig
+from satisfice.config.state import state_folder
 from satisfice.core.clock import SystemClock
-from satisfice.engine.assembly import gateway_for, memory_for
 from satisfice.engine.gateway import Gateway
-from satisfice.server.access import Access
-from satisfice.transport.client import HTTPTransport
+from satisfice.engine.keeper import Keeper
 
 __all__ = ["serve"]
 
@@ -52,48 +52,58 @@ def serve(
     Without a configuration it takes the keys in the environment and the model servers that run on this machine.
     """
     made = plan(config_file, os.environ)
-    settings = _settings(made, address=address, port=port)
+    settle = partial(_settings, address=address, port=port)
+    settings = settle(made, None)
     sockets = listen(settings.host, settings.port, command="satisfice serve")
     log = JSONLog(sys.stdout.buffer) if _is_for_programs(log_format) else TextLog(is_verbose=is_verbose)
     try:
-        return run(_serve(made, settings, sockets=sockets, log=log))
+        return run(_serve(made, settle, sockets=sockets, log=log))
     finally:
         log.close()
 
 
 _SOON: Final = 0.8
+_STATE: Final = "memory.json"
+"""In the folder of the state."""
 
 
 def _is_for_programs(log_format: Literal["text", "json"] | None) -> bool:
     return log_format == "json" or (log_format is None and not sys.stderr.isatty())
 
 
-def _settings(made: Plan, *, address: str | None, port: int | None) -> ServerConfig:
-    """Those of the file, with what the command line says instead; refused if anybody could come in."""
+def _settings(made: Plan, bound: str | None, *, address: str | None, port: int | None) -> ServerConfig:
+    """Those of the file, with what the command line says instead; refused if anybody could come in.
+
+    `bound` is where we listen already, whatever the file says by now.
+    """
     server = made.config.server
     host, port = address or server.host, server.port if port is None else port
-    if not is_loopback(host) and server.access_token is None and not made.config.keys:
+    reachable = bound or host
+    if not is_loopback(reachable) and server.access_token is None and not made.config.keys:
         how = "" if made.file is None else f' and access_token = "env:{TOKEN_VARIABLE}" under [server] in {made.file}'
         raise Misconfigured(
-            f"Other machines could reach {host}, and spend your money: there is no access token.",
+            f"Other machines could reach {reachable}, and spend your money: there is no access token.",
             hint=f"export {TOKEN_VARIABLE}=$(openssl rand -hex 32){how}\nsatisfice serve --host 127.0.0.1",
         )
     return msgspec.structs.replace(server, host=host, port=port)
 
 
-async def _serve(made: Plan, settings: ServerConfig, *, sockets: list[socket.socket], log: Log) -> int:
+async def _serve(made: Plan, settle: Settle, *, sockets: list[socket.socket], log: Log) -> int:
     made = made.without_port(sockets[0].getsockname()[1])
-    clock = SystemClock()
-    memory = memory_for(made.config, clock)
-    transport = HTTPTransport(clock, os.environ)
-    gateway = gateway_for(made.config, transport, clock=clock, memory=memory, maybe=made.maybe)
+    front = front_for(made, settle(made, None), clock=SystemClock())
+    gateway, settings, _ = front
+    folder = state_folder(settings.state_dir, os.environ)
+    keeper = Keeper(gateway.memory, None if folder is None else folder / _STATE)
+    keeper.recall(gateway.catalog.offers)
+    reloader = Reloader(front, made, settle=settle, keeper=keeper, log=log)
     gateway.start()
     try:
         if made.file is None and not made.config.providers and not await _has_offers(gateway, made):
             return Exit.DONE
-        await _host(gateway, made, settings=settings, sockets=sockets, log=log)
+        await _host(front, made, reloader=reloader, keeper=keeper, sockets=sockets, log=log)
     finally:
         await gateway.stop()
+        await keeper.save()
     return Exit.DONE
 
 
@@ -117,8 +127,9 @@ async def _has_offers(gateway: Gateway, made: Plan) -> bool:
 
 
 async def _host(
-    gateway: Gateway, made: Plan, *, settings: ServerConfig, sockets: list[socket.socket], log: Log
+    front: Front, made: Plan, *, reloader: Reloader, keeper: Keeper, sockets: list[socket.socket], log: Log
 ) -> None:
+    gateway, settings, _ = front
     url = url_of(sockets, settings.host)
     ready = Ready(
         time_ms=gateway.clock.unix_ms(),
@@ -128,10 +139,9 @@ async def _host(
         needs_token=settings.access_token is not None or bool(made.config.keys),
     )
 
-    async def beside() -> None:
-        await look(gateway, made, log=log)
-        log.hint(f"curl {url}/v1/models", "what can be asked for")
-        await watch(gateway, made, log=log)
+    async def beside(server: Host) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(keeper.run())
+            await reloader.run(server, lambda: log.hint(f"curl {url}/v1/models", "what can be asked for"))
 
-    access = Access(settings.access_token, {each.name: each.key for each in made.config.keys})
-    await host(Front(gateway, settings, access), sockets=sockets, log=log, ready=ready, beside=beside)
+    await host(front, sockets=sockets, log=log, ready=ready, beside=beside, on_call=keeper.note)

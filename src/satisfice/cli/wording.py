@@ -6,7 +6,19 @@ import textwrap
 from collections.abc import Iterator, Mapping
 from typing import Final, assert_never
 
-from satisfice.cli.events import Called, Event, Logged, Looked, Provider, Ready, Stopped, Stopping
+from satisfice.cli.events import (
+    Called,
+    Event,
+    Flaw,
+    Logged,
+    Looked,
+    NotReloaded,
+    Provider,
+    Ready,
+    Reloaded,
+    Stopped,
+    Stopping,
+)
 from satisfice.cli.render import bad, doubtful, good, literal
 from satisfice.core.amounts import Msat, show_msat
 
@@ -24,8 +36,12 @@ def say(event: Event) -> str:
             return _looked(event)
         case Called():
             return f"{_MARKS[event.outcome]} {_call(event)}"
+        case Reloaded():
+            return "\n  ".join(_reloaded(event))
+        case NotReloaded():
+            return "\n  ".join(_not_reloaded(event))
         case Logged():
-            shown = f"{bad('!')} {event.message}"
+            shown = f"{_LEVELS.get(event.level, bad('!'))} {event.message}"
             return f"{shown}\n{event.traceback}" if event.traceback else shown
         case Stopping():
             calls = f"; {count(event.open_calls, 'open call')} may go on for {event.seconds:g} s (Ctrl-C cuts them off)"
@@ -54,6 +70,7 @@ _MARKS: Final[Mapping[str, str]] = {
     "cut": bad("✗"),
     "left": doubtful(_DASH),
 }
+_LEVELS: Final[Mapping[str, str]] = {"info": good("✓"), "warning": doubtful("!")}
 _WHERE: Final = 20
 _PROVIDER: Final = 12
 _WIDTH: Final = 96
@@ -89,6 +106,25 @@ def _looked(event: Looked) -> str:
     if event.silent:
         lines.append(f"{doubtful('!')} no answer yet from {', '.join(event.silent)}")
     return "\n  ".join(lines)
+
+
+def _reloaded(event: Reloaded) -> Iterator[str]:
+    others = f"; {count(event.open_calls, 'open call')} as before" if event.open_calls else ""
+    yield f"{good('✓')} new calls go by {event.config} as it is now{others}"
+    if event.needs_restart:
+        yield f"{doubtful('!')} only a restart can change {', '.join(event.needs_restart)}"
+    yield from map(_flaw, event.problems)
+
+
+def _not_reloaded(event: NotReloaded) -> Iterator[str]:
+    what = "nothing to read again" if event.config is None else f"{event.config} can't be used"
+    yield f"{bad('✗')} {what}: {event.reason}; all stays as it was"
+    yield from map(_flaw, event.problems)
+
+
+def _flaw(flaw: Flaw) -> str:
+    place = f"{flaw.file}:{flaw.line}:{flaw.column}" if flaw.line else flaw.file
+    return f"  {place}: {flaw.severity}[{flaw.code}]: {flaw.message}: {flaw.hint}"
 
 
 def _call(event: Called) -> str:

@@ -20,6 +20,7 @@ from satisfice.config.models import MODELS, TIERS
 from satisfice.config.providers import FEEDS, PROVIDERS, FeedConfig
 from satisfice.config.references import TOKEN
 from satisfice.config.spans import KeyPath
+from satisfice.config.state import StateFolder
 from satisfice.config.tables import Setting, Table
 from satisfice.config.values import SECONDS, Flag, Number, Whole
 from satisfice.core.amounts import UsdPerBtc
@@ -80,6 +81,16 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True):
             also=("shutdown_timeout", "grace_period"),
         ),
     ] = 30.0
+    state_dir: Annotated[
+        str | None,
+        Setting(
+            StateFolder(),
+            'The folder where what calls have taught is kept, to be known after a restart; `""`: it is not kept.',
+            example='"/var/lib/satisfice"',
+            otherwise="`$XDG_STATE_HOME/satisfice` or `~/.local/state/satisfice`; where there is no home, none",
+            also=("state", "state_file", "data_dir", "cache_dir"),
+        ),
+    ] = None
 
 
 class RatesTable(msgspec.Struct, frozen=True, kw_only=True):

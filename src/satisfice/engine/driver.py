@@ -187,7 +187,7 @@ class Drive:
                 case Wake():
                     self._wake_at = command.at
                 case Cancel():
-                    self._cancel(command.attempt)
+                    self._cancel(command.attempt, commands[-1])
                 case _ as never:
                     assert_never(never)
 
@@ -247,7 +247,10 @@ class Drive:
         if account.failure is None:
             visit.ended(account.usage)
             return Ended(self._winner)
-        self._judge(visit, account.failure)
+        if account.failure.is_final:
+            visit.dropped()  # it has been writing for as long as a call may take, which is no fault of it
+        else:
+            self._judge(visit, account.failure)
         return Broke(self._winner, account.failure)
 
     async def _race(self) -> Event:
@@ -276,13 +279,17 @@ class Drive:
         else:
             await asyncio.sleep(seconds)
 
-    def _cancel(self, number: int) -> None:
+    def _cancel(self, number: int, last: Command) -> None:
+        """Drop an attempt. That one which was begun after it has answered first is a failure of its offer."""
         if number in self._tasks:
             self._tasks[number].cancel()
         if number in self._held:
             self._held.pop(number).answer.abort()
-        if number in self._visits:  # a task may be cancelled before it has begun
-            self._visits[number].dropped()
+        visit = self._visits.get(number)  # a task may be cancelled before it has begun
+        if visit is not None:
+            if isinstance(last, Commit) and number < last.attempt and visit.first_output is None:
+                visit.failed(_BEATEN, is_repeat=False)
+            visit.dropped()
 
     async def _drop_all(self) -> None:
         """Nothing goes on upstream for a call that is over."""
@@ -314,4 +321,5 @@ class Drive:
 
 
 _NONE: Final[frozenset[int]] = frozenset()
+_BEATEN: Final = Outcome(Fault.UPSTREAM, "slower than the offer that was asked after it")
 _NOTHING: Final = Account(None, None, None, None)

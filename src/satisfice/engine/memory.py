@@ -115,7 +115,7 @@ class Memory:
         former = Memory(self._clock, limits=self._limits, special=self._special)
         try:
             former._take(_decode(data))
-        except (ArithmeticError, RecursionError, msgspec.MsgspecError) as error:
+        except (ArithmeticError, RecursionError, ValueError, msgspec.MsgspecError) as error:
             raise Unreadable(f"it is damaged: {error}") from error
         self.follow(former, offers)
 

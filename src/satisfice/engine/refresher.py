@@ -75,6 +75,7 @@ class Refresher:
         self._build = build
         self._swap = swap
         self._clock = clock
+        self._looking: list[asyncio.Task[None]] = []
         self.has_looked = asyncio.Event()
         """Every provider has been asked once."""
         self.on_refreshed: Callable[[], None] | None = None
@@ -99,15 +100,18 @@ class Refresher:
         )
 
     async def run(self) -> None:
-        """Look for ever, at each source in its own time; sooner at one that was missing: it may be about to start."""
+        """Look until `stop`, at each source in its own time; sooner at one that was missing, which may be starting."""
         self._note_looks()
         async with asyncio.TaskGroup() as group:
-            for source in self._lists:
-                group.create_task(self._keep(source))
-            for feed in self._feeds:
-                group.create_task(self._keep(feed))
+            looks = [*map(self._keep, self._lists), *map(self._keep, self._feeds)]
             if self._feeds:
-                group.create_task(self._expire())
+                looks.append(self._expire())
+            self._looking = [group.create_task(look) for look in looks]
+
+    def stop(self) -> None:
+        """Look no more; what is known stays."""
+        for look in self._looking:
+            look.cancel()
 
     async def refresh(self) -> None:
         """Ask everybody once, all at the same time; each answer counts as soon as it is here."""

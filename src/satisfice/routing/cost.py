@@ -4,12 +4,29 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from satisfice.catalog.offers import Price
-from satisfice.core.amounts import PER_MTOK, Msat
-from satisfice.routing.conversation import Thread
-from satisfice.routing.forecast import Expected
+import msgspec
 
-__all__ = ["Estimate", "Turn", "cost_of", "estimate", "turn_to_come"]
+from satisfice.catalog.model import ModelId
+from satisfice.catalog.offers import Offer, Price
+from satisfice.core.amounts import PER_MTOK, Msat
+from satisfice.routing.charges import Charges
+from satisfice.routing.conversation import Conversations, Thread
+from satisfice.routing.forecast import Expected, Forecast, kind_of
+from satisfice.wire.request import Request
+
+__all__ = ["Cost", "Costs", "Estimate", "Turn", "cost_of", "estimate", "turn_to_come", "writes_cache"]
+
+
+class Cost(msgspec.Struct, frozen=True, gc=False):
+    """What an offer is expected to cost, in msat, and what that comes from."""
+
+    call: Msat
+    turn: float
+    """The mean of this call and those that will follow on it, if all are made there."""
+    cached: int
+    """Tokens of the prompt that its cache is expected to serve."""
+    factor: float
+    """What it has charged lately, as a share of its price."""
 
 
 class Estimate(NamedTuple):
@@ -60,6 +77,11 @@ def estimate(
     return Estimate(cost(expected.output), cost(expected.low), cost(expected.high), cost(expected.most, 0))
 
 
+def writes_cache(thread: Thread) -> bool:
+    """The prompt of a conversation that goes on, or probably will, is put into caches."""
+    return thread.turns > 0 or thread.remaining >= 1.0
+
+
 def turn_to_come(expected: Expected, thread: Thread) -> Turn:
     """The mean of the turns that will probably follow on a call which takes so many tokens.
 
@@ -71,3 +93,81 @@ def turn_to_come(expected: Expected, thread: Thread) -> Turn:
     before_the_middle = max(0.0, thread.remaining - 1.0) / 2.0
     known = expected.input + expected.output + int(before_the_middle * (added + expected.output))
     return Turn(known + added, known)
+
+
+class Costs:
+    """What one call is expected to cost at offers.
+
+    A conversation that goes elsewhere finds nothing in the cache there; one that stays may pay more for each turn. So
+    offers are compared by the mean of the turns: of this one, at what they hold of it now, and of those to come, at
+    what they will hold if all are made there.
+    """
+
+    __slots__ = (
+        "_conversations",
+        "_factor_of",
+        "_forecast",
+        "_is_written",
+        "_now",
+        "_request",
+        "_thread",
+        "_turns",
+        "expected",
+        "kind",
+    )
+
+    def __init__(
+        self,
+        request: Request,
+        thread: Thread,
+        *,
+        forecast: Forecast,
+        charges: Charges,
+        conversations: Conversations,
+        now: float,
+    ) -> None:
+        """At `now` on the injected clock."""
+        self._request = request
+        self._thread = thread
+        self._forecast = forecast
+        self._factor_of = charges.factors.get
+        self._conversations = conversations
+        self._now = now
+        self._is_written = writes_cache(thread)
+        self._turns: dict[ModelId, Turn] = {}
+        self.kind = kind_of(request)
+        self.expected: dict[ModelId, Expected] = {}
+        """What `tokens` has told so far."""
+
+    def tokens(self, model: ModelId) -> Expected:
+        """The tokens that the call will take at this model."""
+        expected = self.expected.get(model)
+        if expected is None:
+            expected = self.expected[model] = self._forecast.expect(self._request, model, kind=self.kind)
+            if self._thread.remaining:
+                self._turns[model] = turn_to_come(expected, self._thread)
+        return expected
+
+    def of(self, offer: Offer, price: Price) -> Cost:
+        """What the offer, whose price this is, will cost."""
+        thread, conversations, model = self._thread, self._conversations, offer.model
+        expected = self.expected.get(model) or self.tokens(model)
+        cached = 0
+        if offer.id in thread.warm:
+            cached = conversations.expected_cached(thread, offer, input_tokens=expected.input, now=self._now)
+        output = expected.output
+        call = cost_of(price, expected.input, cached=cached, tokens_out=output, is_written=self._is_written)
+        factor = self._factor_of(offer.id, 1.0)
+        turn, remaining = factor * call, thread.remaining
+        if remaining:
+            later = self._turns[model]
+            kept = conversations.kept(thread, offer, tokens=later.known)
+            then = cost_of(price, later.input, cached=kept, tokens_out=output, is_written=True)
+            turn = (turn + remaining * factor * then) / (1.0 + remaining)
+        return Cost(Msat(round(factor * call)), turn, cached, factor)
+
+    def high(self, offer: Offer, price: Price, *, cost: Cost) -> float:
+        """What one call in ten will cost more than."""
+        expected, is_written = self.tokens(offer.model), self._is_written
+        tokens_in, tokens_out = expected.input, expected.high
+        return cost.factor * cost_of(price, tokens_in, cached=cost.cached, tokens_out=tokens_out, is_written=is_written)

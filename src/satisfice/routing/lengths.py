@@ -55,12 +55,13 @@ _NOTHING: Final = Span(0, 0, 0, 0)
 class Lengths:
     """How long the answers of one sort are."""
 
-    __slots__ = ("_cut", "_log_median", "_mean", "_spread", "deviation", "mean", "usual")
+    __slots__ = ("_cut", "_log_median", "_mean", "_spread", "_usual", "deviation", "mean")
 
     def __init__(self, mean: Sums, spread: Sums) -> None:
         """Go on from these `sums`; `around` begins anew."""
         self._mean = Ratio(mean.top, mean.bottom, fade=_FADE)
         self._spread = Ratio(spread.top, spread.bottom, fade=_FADE)
+        self._usual: Span | None = None  # both are computed only when somebody asks
         self._cut: Span | None = None
         self._derive()
 
@@ -79,14 +80,23 @@ class Lengths:
         tokens = max(1.0, tokens)
         distance = self._distance(tokens)
         square = (distance * self.deviation) ** 2
-        share = _normal(-distance)
-        if is_cut and share > _UNHEARD_OF:
+        if is_cut and (share := _normal(-distance)) > _UNHEARD_OF:
             tokens = max(tokens, self._above(distance) / share)
             # The second moment of a normal distribution beyond a point; its density there over its share is the hazard.
             square = self.deviation**2 * (1.0 + distance * _density(distance) / share)
         self._mean.add(min(tokens, _MOST_OFF * self.mean), 1.0)
         self._spread.add(square, 1.0)
         self._derive()
+
+    @property
+    def usual(self) -> Span:
+        """How long answers are that nothing limits."""
+        usual = self._usual
+        if usual is None:
+            low = int(math.exp(self._log_median - _TENTH * self.deviation) + 0.5)
+            high = int(math.exp(self._log_median + _TENTH * self.deviation) + 0.5)
+            self._usual = usual = Span(int(self.mean + 0.5), low, high, max(_UNLIMITED, high))
+        return usual
 
     def within(self, limit: int) -> Span:
         """How long answers are if they are cut off there; a limit below 1 leaves nothing of them."""
@@ -111,11 +121,7 @@ class Lengths:
         self.mean = max(1.0, self._mean.value)
         self.deviation = min(max(_LEAST_DEVIATION, math.sqrt(self._spread.value)), _MOST_DEVIATION)
         self._log_median = math.log(self.mean) - self.deviation**2 / 2
-        low = int(math.exp(self._log_median - _TENTH * self.deviation) + 0.5)
-        high = int(math.exp(self._log_median + _TENTH * self.deviation) + 0.5)
-        self.usual = Span(int(self.mean + 0.5), low, high, max(_UNLIMITED, high))
-        """Of answers that nothing limits."""
-        self._cut = None
+        self._usual = self._cut = None
 
 
 def _normal(distance: float) -> float:

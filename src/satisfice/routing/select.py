@@ -11,21 +11,24 @@ only if, that is cheaper.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
-from itertools import islice
-from typing import Final, NamedTuple
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice, takewhile
+from typing import Final, NamedTuple, assert_never
 
 import msgspec
 
 from satisfice.catalog.model import ModelId
 from satisfice.catalog.offers import Offer, Price
-from satisfice.core.amounts import PER_MTOK, Msat
+from satisfice.core.amounts import Msat
 from satisfice.core.errors import AllResting, NoCandidate
 from satisfice.health.book import HealthBook, Trouble, TroubleKind
 from satisfice.routing.charges import Charges
 from satisfice.routing.conversation import Conversations, Thread
-from satisfice.routing.cost import Estimate, cost_of, estimate
-from satisfice.routing.forecast import Expected, Forecast, Kind, kind_of
+from satisfice.routing.cost import Costs, Estimate, estimate, writes_cache
+from satisfice.routing.doubts import Doubts
+from satisfice.routing.forecast import Expected, Forecast, Kind
+from satisfice.routing.order import drawn, rotated, spread
 from satisfice.routing.policy import Strategy
 from satisfice.routing.pool import Pool, Priced
 from satisfice.routing.reasons import Exclusion, Reason
@@ -35,6 +38,16 @@ __all__ = ["Candidate", "Conditions", "Decision", "decide"]
 
 _ENOUGH: Final = 20
 """Candidates of one call: as many as it could ever try."""
+_FEW: Final = 32
+"""Of so many offers each is weighed; of more, only those that by their list price may be among the first."""
+_OF_ONE: Final = 10
+"""Of so many offers it weighs at most so many of one provider, so that its outage leaves others."""
+_ROUGHLY: Final = 0.9
+"""What an offer really costs may be so much less than what its list price comes to, without a special reason."""
+_CACHED: Final = 0.8
+"""Of a prompt that was read before, before anything is known of the provider's cache."""
+_EXPLORED: Final = 0.1
+"""The share of calls that find out how fast an offer is, where that counts and isn't known."""
 
 
 class Conditions(NamedTuple):
@@ -83,18 +96,17 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
     """What qualified but not for this call; see `exclusions` for all."""
     pool: Pool
     kind: Kind
-    expected: dict[ModelId, Expected]
+    expected: Mapping[ModelId, Expected]
     """Tokens, by model."""
     thread: Thread
 
     def estimate(self, candidate: Candidate) -> Estimate | None:
         """What a candidate's call may cost, with its interval; None: its price is not known."""
-        price, expected = candidate.offer.price, self.expected.get(candidate.offer.model)
-        if price is None or expected is None:
+        offer, cached, factor = candidate.offer, candidate.cached, candidate.factor
+        if offer.price is None:
             return None
-        return estimate(
-            price, expected, cached=candidate.cached, is_written=self.thread.turns > 0, factor=candidate.factor
-        )
+        expected, is_written = self.expected[offer.model], writes_cache(self.thread)
+        return estimate(offer.price, expected, cached=cached, is_written=is_written, factor=factor)
 
     @property
     def exclusions(self) -> Sequence[Exclusion]:
@@ -110,7 +122,8 @@ def decide(request: Request, pool: Pool, *, thread: Thread, conditions: Conditio
     weighing = _Weighing(request, pool, thread=thread, conditions=conditions)
     candidates = weighing.candidates()
     if candidates:
-        return Decision(candidates, weighing.dropped, pool, weighing.kind, weighing.expected, thread)
+        costs = weighing.costs
+        return Decision(candidates, weighing.dropped, pool, costs.kind, costs.expected, thread)
     if pool.relaxed is not None:
         return decide(request, pool.relaxed, thread=thread, conditions=conditions)
     raise weighing.error()
@@ -121,23 +134,21 @@ class _Weighing:
 
     __slots__ = (
         "_applied",
+        "_aside",
+        "_best",
         "_by_latency",
         "_conditions",
-        "_dropped_until",
-        "_factor_of",
+        "_doubts",
         "_failing_of",
-        "_half_open",
-        "_is_plain",
-        "_is_written",
+        "_found",
         "_pool",
+        "_probes",
         "_request",
-        "_resting",
         "_thread",
         "_troubled",
-        "_warm",
+        "_unheard_of",
+        "costs",
         "dropped",
-        "expected",
-        "kind",
     )
 
     def __init__(self, request: Request, pool: Pool, *, thread: Thread, conditions: Conditions) -> None:
@@ -145,219 +156,191 @@ class _Weighing:
         self._pool = pool
         self._applied = pool.applied
         self._thread = thread
-        self._warm = thread.warm
-        self._is_written = thread.turns > 0
         self._conditions = conditions
-        self._troubled = conditions.health.troubled
-        self._factor_of = conditions.charges.factors.get
-        self._failing_of = conditions.health.failure_rates.get
-        applied = pool.applied
-        self._by_latency = applied.strategy is Strategy.LOWEST_LATENCY
-        self._is_plain = not (
-            thread.warm
-            or thread.remaining
-            or self._is_written
-            or self._by_latency
-            or applied.max_msat_per_call is not None
+        self.costs = Costs(
+            request,
+            thread,
+            forecast=conditions.forecast,
+            charges=conditions.charges,
+            conversations=conditions.conversations,
+            now=conditions.now,
         )
-        self._half_open: list[Candidate] = []
-        self._resting: list[Candidate] = []
-        self._dropped_until = math.inf
-        self.kind = kind_of(request)
-        self.expected: dict[ModelId, Expected] = {}
+        self._failing_of = conditions.health.failure_rates.get
+        self._troubled = conditions.health.troubled
+        self._doubts = Doubts(
+            conditions.health,
+            conditions.now,
+            longest_wait=conditions.longest_wait,
+            probe_wait=conditions.probe_wait,
+        )
+        self._by_latency = pool.applied.strategy is Strategy.LOWEST_LATENCY
+        self._unheard_of = 0.0 if self._by_latency and conditions.chance() < _EXPLORED else math.inf
+        self._found: list[Candidate] = []
+        self._probes = 0  # of those found
+        self._best = math.inf  # score of those found
+        self._aside: list[tuple[Offer, Price | None, Trouble]] = []  # not to be used now
         self.dropped: list[Exclusion] = []
 
     def candidates(self) -> list[Candidate]:
         """Those that are well, in order, with those in doubt put where they can do no harm."""
-        weighed = (each for each in map(self._weigh, self._in_turn()) if each is not None)
-        found = list(weighed if self._by_latency else islice(weighed, _ENOUGH))
-        if len(found) > 1:
-            self._rank(found)
-        if self._half_open:
-            found = self._with_doubtful(found)
-        if not found and self._resting:
-            found = sorted(self._resting, key=_when)
+        found = self._found
+        for offer, price in self._in_turn():
+            candidate = self._look(offer, price)
+            if candidate is not None:
+                found.append(candidate)
+                self._best = min(self._best, candidate.score)
+        found = self._ranked(found)
         if self._pool.unpriced:
-            found += [Candidate(offer, None) for offer in self._pool.unpriced if self._is_well(offer)]
-        return found
+            found += self._unpriced()
+        if self._aside:
+            found = found or self._waiting()
+            reason = self._doubts.reason
+            self.dropped += [Exclusion(offer, reason(offer, trouble)) for offer, _, trouble in self._aside]
+        return found[:_ENOUGH]
 
     def error(self) -> AllResting | NoCandidate:
         """Why there is none."""
-        reasons = [*self._pool.excluded, *self.dropped]
+        reasons = [*self.dropped, *self._pool.excluded]
         story = "; ".join(f"{offer.id}: {reason.detail}" for offer, reason in reasons[:_TOLD])
         more = f"; and {len(reasons) - _TOLD} more" if len(reasons) > _TOLD else ""
-        if self._dropped_until < math.inf:
-            wait = max(0.0, self._dropped_until - self._conditions.now)
-            return AllResting(f"No offer of `{self._pool.asked}` is well: {story}{more}.", retry_after=wait)
+        if self._aside:
+            wait = min(trouble.until for _, _, trouble in self._aside) - self._conditions.now
+            return AllResting(f"No offer of `{self._pool.asked}` is well: {story}{more}.", retry_after=max(0.0, wait))
         return NoCandidate(f"No offer of `{self._pool.asked}` qualifies: {story}{more}.", param="model")
 
     def _in_turn(self) -> Iterable[Priced]:
-        """The offers in the order in which they are looked at; the first that qualify are the candidates."""
-        pool, strategy = self._pool, self._applied.strategy
-        offers = pool.offers
-        if strategy is Strategy.ROUND_ROBIN and offers:
-            start = self._conditions.turn % len(offers)
-            return (*offers[start:], *offers[:start])
-        if strategy is Strategy.WEIGHTED:
-            return self._drawn(offers)
-        if self._by_latency:
-            return offers
-        return pool.cheapest_first(self._request, self.kind, forecast=self._conditions.forecast, first=self._warm)
+        """The offers with a price in the order in which they are looked at, as far as they may be candidates."""
+        offers, applied, conditions = self._pool.offers, self._applied, self._conditions
+        match applied.strategy:
+            case Strategy.CHEAPEST:
+                return offers if len(offers) <= _FEW else self._cheapest_first()
+            case Strategy.LOWEST_LATENCY:
+                by_latency = sorted((priced for _, priced in self._by_cost()), key=self._seconds)
+                return takewhile(self._needs_more, by_latency)
+            case Strategy.ROUND_ROBIN:
+                return takewhile(self._needs_more, rotated(offers, conditions.turn))
+            case Strategy.WEIGHTED:
+                by_cost = (priced for _, priced in self._by_cost())
+                return takewhile(self._needs_more, drawn(by_cost, applied.weights, chance=conditions.chance))
+            case _ as never:
+                assert_never(never)
 
-    def _drawn(self, offers: Sequence[Priced]) -> list[Priced]:
-        """In an order by chance, the earlier the more weight a provider has (Efraimidis and Spirakis, 2006)."""
-        weights = self._applied.weights
-        chance = self._conditions.chance
-        drawn = [
-            (-math.log(1.0 - chance()) / weight, number)
-            for number, (offer, _) in enumerate(offers)
-            if (weight := weights.get(offer.provider, 1))
-        ]
-        return [offers[number] for _, number in sorted(drawn)]
+    def _needs_more(self, _: Priced) -> bool:
+        return len(self._found) - self._probes < _ENOUGH
 
-    def _weigh(self, priced: Priced) -> Candidate | None:
+    def _cheapest_first(self) -> Iterator[Priced]:
+        """Those that know the conversation, then by list price, as long as the next one may be the best."""
+        found, by_id, warm = self._found, self._pool.by_id, self._thread.warm
+        yield from (by_id[id_] for id_ in warm if id_ in by_id)
+        counts: defaultdict[str, int] = defaultdict(int)
+        for cost, priced in self._by_cost():
+            if len(found) - self._probes >= _ENOUGH and cost * _ROUGHLY + 1.0 > self._best:
+                return
+            offer, before = priced.offer, len(found)
+            if counts[offer.provider] < _OF_ONE and offer.id not in warm:
+                yield priced
+                counts[offer.provider] += len(found) - before
+
+    def _by_cost(self) -> Iterable[tuple[float, Priced]]:
+        remaining = self._thread.remaining
+        cached = _CACHED * remaining / (1.0 + remaining)
+        return self._pool.by_cost(self._request, self.costs.kind, forecast=self._conditions.forecast, cached=cached)
+
+    def _look(self, offer: Offer, price: Price | None) -> Candidate | None:
+        """A candidate, if it can have this call now; who may have it later is put aside."""
+        troubled = self._troubled
+        if not troubled or (offer.id not in troubled and offer.provider not in troubled):
+            return self._weigh(offer, price)
+        trouble = self._doubts.about(offer)
+        if trouble is None:
+            return self._weigh(offer, price)
+        if trouble.kind is not TroubleKind.HALF_OPEN:
+            self._aside.append((offer, price, trouble))
+            return None
+        candidate = self._weigh(offer, price) if self._probes < _ENOUGH else None
+        if candidate is None:
+            return None
+        self._probes += 1
+        return msgspec.structs.replace(candidate, is_probe=True)
+
+    def _weigh(self, offer: Offer, price: Price | None) -> Candidate | None:
         """What an offer would cost, if it can have this call; why not is noted."""
-        offer, price = priced
-        expected = self.expected.get(offer.model) or self._expect(offer.model)
+        costs = self.costs
+        expected = costs.expected.get(offer.model) or costs.tokens(offer.model)
         context = offer.capabilities.context
-        if context is not None and expected[0] > context:
+        if context is not None and expected.input > context:
             self._drop(offer, "context", f"about {expected.input:,} tokens of prompt, and its window is {context:,}")
             return None
-        factor = self._factor_of(offer.id, 1.0)
-        if self._is_plain and not price.tiers:
-            cost = factor * (price.base_fee - (-(expected[0] * price.input + expected[1] * price.output) // PER_MTOK))
-            candidate = Candidate(offer, Msat(round(cost)), cost * (1.0 + self._failing_of(offer.id, 0.0)), 0, factor)
-        else:
-            found = self._weigh_closely(priced, expected, factor=factor)
-            if found is None:
-                return None
-            candidate = found
-        troubled = self._troubled
-        if troubled and (offer.id in troubled or offer.provider in troubled):
-            return self._doubt(candidate)
-        return candidate
-
-    def _weigh_closely(self, priced: Priced, expected: Expected, *, factor: float) -> Candidate | None:
-        """The same with caches, turns to come, tiers and limits."""
-        offer, price = priced
-        conditions = self._conditions
-        cached = 0
-        if self._warm:
-            cached = conditions.conversations.expected_cached(
-                self._thread, offer, input_tokens=expected.input, now=conditions.now
-            )
+        if price is None:
+            return Candidate(offer, None)
+        cost = costs.of(offer, price)
         limit = self._applied.max_msat_per_call
-        if limit is not None and self._estimate(price, expected, cached=cached, factor=factor).high > limit:
+        if limit is not None and costs.high(offer, price, cost=cost) > limit:
             self._drop(offer, "call_cost", f"one call in ten would cost more than the {limit:,} msat allowed")
             return None
-        cost = factor * cost_of(
-            price, expected.input, cached=cached, tokens_out=expected.output, is_written=self._is_written
-        )
-        score = self._score(priced, cost, expected=expected, factor=factor)
-        return Candidate(offer, Msat(round(cost)), score, cached, factor)
-
-    def _expect(self, model: ModelId) -> Expected:
-        expected = self._conditions.forecast.expect(self._request, model, kind=self.kind)
-        self.expected[model] = expected
-        return expected
-
-    def _estimate(self, price: Price, expected: Expected, *, cached: int, factor: float) -> Estimate:
-        return estimate(price, expected, cached=cached, is_written=self._is_written, factor=factor)
-
-    def _score(self, priced: Priced, cost: float, *, expected: Expected, factor: float) -> float:
-        """What to rank by: the cost of this turn and of those to come, each with what failing adds to it."""
-        offer, conditions = priced.offer, self._conditions
+        score = cost.turn
         if self._by_latency:
-            return conditions.health.latency(offer.id, expected.output, now=conditions.now) or 0.0
-        remaining = self._thread.remaining
-        if remaining:
-            cost = (cost + remaining * factor * self._later(priced, expected)) / (1.0 + remaining)
-        return cost * (1.0 + self._failing_of(offer.id, 0.0))
+            score = self._seconds(Priced(offer, price))
+        else:
+            # What fails costs as much again; and if that is nothing, at least the time.
+            score += self._failing_of(offer.id, 0.0) * (score + 1.0)
+        return Candidate(offer, cost.call, score, cost.cached, cost.factor)
 
-    def _later(self, priced: Priced, expected: Expected) -> int:
-        """What a further turn would cost here: all that has been said so far is then as warm as it gets."""
-        offer, price = priced
-        said = expected.input + expected.output
-        tokens_in = said + max(0, expected.input - self._thread.prefix)
-        cached = self._conditions.conversations.kept(self._thread, offer, tokens=said)
-        return cost_of(price, tokens_in, cached=cached, tokens_out=expected.output, is_written=True)
+    def _seconds(self, priced: Priced) -> float:
+        """Until its answer is there, with what failing adds."""
+        offer, conditions = priced.offer, self._conditions
+        expected = self.costs.tokens(offer.model)
+        seconds = conditions.health.latency(offer.id, expected.output, now=conditions.now)
+        return self._unheard_of if seconds is None else seconds * (1.0 + self._failing_of(offer.id, 0.0))
 
     def _drop(self, offer: Offer, code: str, detail: str) -> None:
         self.dropped.append(Exclusion(offer, Reason(code, detail)))
 
-    def _doubt(self, candidate: Candidate) -> Candidate | None:
-        """Something is the matter with it, or was lately."""
-        conditions = self._conditions
-        now = conditions.now
-        trouble = conditions.health.trouble(candidate.offer, now)
-        if trouble is None:
-            return candidate
-        match trouble.kind:
-            case TroubleKind.HALF_OPEN:
-                self._half_open.append(msgspec.structs.replace(candidate, is_probe=True))
-                return None
-            case TroubleKind.PROBING:
-                ready = min(trouble.until, now + conditions.probe_wait)
-                self._resting.append(msgspec.structs.replace(candidate, ready=ready))
-            case TroubleKind.RESTING if trouble.until - now <= conditions.longest_wait:
-                self._resting.append(msgspec.structs.replace(candidate, ready=trouble.until))
-        self._dropped_until = min(self._dropped_until, trouble.until)
-        self._drop(candidate.offer, trouble.kind.value, _in_words(trouble, now))
-        return None
+    def _ranked(self, found: list[Candidate]) -> list[Candidate]:
+        """In their order. A probe is only the first attempt or a last resort, so that others can rescue the call."""
+        applied = self._applied
+        if applied.strategy in _BY_SCORE and len(found) > 1:
+            found.sort(key=_score)
+            if applied.spread:
+                found = spread(found, _score, share=applied.spread, chance=self._conditions.chance)
+        if self._probes:
+            found = [*found[:1], *sorted(found[1:], key=_is_probe)]
+        return found
 
-    def _is_well(self, offer: Offer) -> bool:
-        trouble = self._conditions.health.trouble(offer, self._conditions.now)
-        if trouble is None or trouble.kind is TroubleKind.HALF_OPEN:
-            return True
-        self._dropped_until = min(self._dropped_until, trouble.until)
-        self._drop(offer, trouble.kind.value, _in_words(trouble, self._conditions.now))
-        return False
+    def _unpriced(self) -> list[Candidate]:
+        """Those of unknown price that can have the call."""
+        looked_at = (self._look(offer, None) for offer in self._pool.unpriced)
+        found = islice((each for each in looked_at if each is not None), _ENOUGH)
+        return sorted(found, key=_is_probe)
 
-    def _rank(self, found: list[Candidate]) -> None:
-        """Sort, where the order is not the policy's already; equals stay in the catalog's order."""
-        if self._applied.strategy in _ORDERED:
-            return
-        found.sort(key=_score)
-        spread = self._applied.spread
-        if spread:
-            limit = found[0].score * (1.0 + spread)
-            near = [each for each in found if each.score <= limit]
-            found[: len(near)] = self._shuffled(near)
-
-    def _shuffled(self, near: Sequence[Candidate]) -> list[Candidate]:
-        """By chance, the cheaper the likelier, so that not all who decide alike go to the same one (RIP-06)."""
-        chance = self._conditions.chance
-        drawn = [(-math.log(1.0 - chance()) * each.score, number) for number, each in enumerate(near)]
-        return [near[number] for _, number in sorted(drawn)]
-
-    def _with_doubtful(self, found: list[Candidate]) -> list[Candidate]:
-        """A probe goes first if it would be the best and another can rescue the call; else it is the last resort."""
-        doubtful = sorted(self._half_open, key=_score)
-        if found and doubtful[0].score < found[0].score:
-            return [doubtful[0], *found, *doubtful[1:]]
-        return [*found, *doubtful]
+    def _waiting(self) -> list[Candidate]:
+        """Those put aside that will be usable soon; they stay aside if they could have the call but not so soon."""
+        aside, self._aside = self._aside, []
+        found: list[Candidate] = []
+        for offer, price, trouble in aside:
+            candidate = self._weigh(offer, price)
+            if candidate is None:
+                continue
+            ready = self._doubts.ready(trouble)
+            if ready is None:
+                self._aside.append((offer, price, trouble))
+            else:
+                found.append(msgspec.structs.replace(candidate, ready=ready))
+        return sorted(found, key=_when)
 
 
 _TOLD: Final = 5
-_ORDERED: Final = frozenset((Strategy.ROUND_ROBIN, Strategy.WEIGHTED))
+_BY_SCORE: Final = frozenset((Strategy.CHEAPEST, Strategy.LOWEST_LATENCY))
 
 
 def _score(candidate: Candidate) -> float:
     return candidate.score
 
 
-def _when(candidate: Candidate) -> tuple[float, float]:
-    return candidate.ready, candidate.score
+def _is_probe(candidate: Candidate) -> bool:
+    return candidate.is_probe
 
 
-def _in_words(trouble: Trouble, now: float) -> str:
-    left = max(0.0, trouble.until - now)
-    return f"{_TROUBLES[trouble.kind]} for another {left:.0f} s after: {trouble.error}"
-
-
-_TROUBLES: Final = {
-    TroubleKind.OPEN: "left alone",
-    TroubleKind.PROBING: "being tried by another call,",
-    TroubleKind.HALF_OPEN: "about to be tried",
-    TroubleKind.RESTING: "resting",
-}
+def _when(candidate: Candidate) -> tuple[bool, float, float]:
+    """Those of unknown price last, then by when they are ready."""
+    return candidate.cost is None, candidate.ready, candidate.score
