@@ -42,7 +42,7 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
     idle: float = 60.0
     """Between two pieces of an answer."""
     total: float = 600.0
-    """The whole call, all its attempts included."""
+    """The whole call, all its attempts included; a stream that has begun may go on as long as it does."""
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,8 +107,12 @@ class Answer(Protocol):
         """
         ...
 
-    def flow(self) -> None:
-        """The first output is here: from now on the idle timeout counts, not the first-byte timeout."""
+    def flow(self, *, is_endless: bool = False) -> None:
+        """The first output is here: from now on the idle timeout counts, not the first-byte timeout.
+
+        `is_endless`: it may take longer in all than a call may, as long as it goes on. Where the caller has stopped
+        reading it doesn't.
+        """
         ...
 
     def close(self) -> None:

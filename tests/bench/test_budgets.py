@@ -206,7 +206,7 @@ class _Answer:
     async def pump(self, sink: Sink) -> bool:
         return False
 
-    def flow(self) -> None:
+    def flow(self, *, is_endless: bool = False) -> None:
         pass
 
     def close(self) -> None:

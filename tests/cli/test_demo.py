@@ -42,6 +42,7 @@ def test_it_prints_what_the_page_says(tmp_path: Path) -> None:
 
     assert steady(sample("satisfice demo").output) + "  stopping\n  stopped\n" == steady(program.stderr)
     assert "" == program.stdout
+    assert [] == list(tmp_path.iterdir()), "nothing is kept"
 
 
 def test_every_answer_says_that_it_is_none(tmp_path: Path) -> None:

@@ -85,7 +85,7 @@ def test_programs_get_exact_prices(config: str, capsys: pytest.CaptureFixture[st
     assert 0 == run(["offers", "-c", config, "--provider", "cheap", "--json"])
 
     captured = capsys.readouterr()
-    priced = {
+    priced: dict[str, object] = {
         "input_msat_per_mtok": 100_500,
         "output_msat_per_mtok": 400_000,
         "cache_read_msat_per_mtok": 50_000,

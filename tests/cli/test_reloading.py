@@ -228,7 +228,7 @@ def test_who_is_left_alone_stays_so_under_the_changed_file(acme: Provider, tmp_p
         write(tmp_path, acme, server="max_body_mib = 1", more=once)
         program.says('"event":"reloaded"')
         asked = len(acme.keys)
-        assert "left alone" in ask(program.url())
+        assert "circuit_open" in ask(program.url())
         assert 0 == program.stop()
 
     assert asked == len(acme.keys)

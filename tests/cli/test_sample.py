@@ -13,7 +13,7 @@ from satisfice.cli.sample import SCHEMA_FILE, sample
 from satisfice.config.environment import LocalServer
 from satisfice.config.load import load
 from satisfice.config.schema import Config
-from tests.build import an_offer
+from tests.build import a_price, an_offer
 
 LOCAL = (LocalServer("ollama", 11434), LocalServer("vllm", 8000))
 CATALOG = Catalog([an_offer("ollama", "tiny"), an_offer("ollama", "small")])
@@ -41,6 +41,34 @@ def test_what_it_writes_is_valid_and_means_what_was_found(env: Mapping[str, str]
         each.endpoint for each in config.providers
     ]
     assert made.config.server == config.server
+
+
+def test_providers_that_do_not_say_what_they_charge_can_be_used_and_are_named() -> None:
+    """As without a file: `serve` would otherwise do less after `init` than before."""
+    catalog = Catalog([an_offer("openai", price=None), an_offer("groq", price=a_price()), an_offer("ollama", "tiny")])
+
+    text = written(KEYS, catalog)
+
+    assert read(text, KEYS).routing.allow_unpriced
+    assert "# What these charge is not known: openai. " in text
+
+
+def test_so_can_those_that_could_not_be_asked() -> None:
+    assert "# What these charge is not known: openai, groq. " in written(KEYS)
+
+
+@pytest.mark.parametrize("env", [{}, {"GROQ_API_KEY": "gsk-canary-2"}])
+def test_where_all_prices_are_known_no_other_models_are_used(env: Mapping[str, str]) -> None:
+    catalog = Catalog([an_offer("groq", price=a_price()), an_offer("ollama", "tiny")])
+
+    text = written(env, catalog)
+
+    assert not read(text, env).routing.allow_unpriced
+    assert "[routing]" not in text
+
+
+def test_no_line_is_too_long_for_an_editor() -> None:
+    assert max(map(len, written(KEYS).splitlines())) <= 120
 
 
 def test_with_nothing_found_it_shows_how_a_provider_is_written() -> None:

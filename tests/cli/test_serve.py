@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import socket
+import stat
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -193,6 +194,62 @@ def test_with_nothing_to_serve_it_says_what_it_looked_for_and_what_to_do(tmp_pat
     assert "OPENAI_API_KEY" in program.stderr
     assert ["satisfice demo", "satisfice init"] == re.findall(r"Next: (.*?)  \(", program.stderr)
     assert "" == program.stdout
+
+
+STATE = Path(".local/state/satisfice/memory.json")
+ONCE = "[routing]\nmax_attempts = 1\n"
+
+
+def fail(program: Program, acme: Provider, times: int = 3) -> str:
+    """The last of so many answers while the provider is broken."""
+    acme.status = 500
+    return [ask(program.url()) for _ in range(times)][-1]
+
+
+def test_what_is_learnt_is_known_after_a_restart(acme: Provider, tmp_path: Path) -> None:
+    configured(tmp_path, ("acme", acme.url), extra=ONCE)
+    answers = []
+    for _ in range(2):
+        with Program("serve", "--port", "0", folder=tmp_path) as program:
+            answers.append(fail(program, acme))
+            assert 0 == program.stop()
+
+    assert [False, True] == ["circuit_open" in answer for answer in answers]
+    assert 3 == len(acme.keys)
+    assert 0o600 == stat.S_IMODE((tmp_path / STATE).stat().st_mode)
+
+
+@pytest.mark.parametrize(
+    ("setting", "env", "kept"),
+    [
+        ("", {}, STATE),
+        ("", {"HOME": ""}, None),
+        ('state_dir = ""', {}, None),
+        ('state_dir = "here"', {}, Path("here/memory.json")),
+    ],
+    ids=["at home", "without a home", "switched off", "elsewhere"],
+)
+def test_it_is_kept_where_the_settings_say(
+    acme: Provider, tmp_path: Path, setting: str, env: Mapping[str, str], kept: Path | None
+) -> None:
+    configured(tmp_path, ("acme", acme.url), extra=f"[server]\n{setting}\n{ONCE}")
+    with Program("serve", "--port", "0", folder=tmp_path, env=env) as program:
+        fail(program, acme, times=1)
+        assert 0 == program.stop()
+
+    assert ([] if kept is None else [tmp_path / kept]) == list(tmp_path.rglob("memory.json"))
+
+
+def test_what_can_not_be_read_is_told_and_left_behind(acme: Provider, tmp_path: Path) -> None:
+    configured(tmp_path, ("acme", acme.url), extra=ONCE)
+    (tmp_path / STATE).parent.mkdir(parents=True)
+    (tmp_path / STATE).write_text("{")
+    with Program("serve", "--port", "0", "--log", "text", folder=tmp_path) as program:
+        program.says(f"! what was learnt before is lost; .*{STATE.name}: it is damaged")
+        fail(program, acme)
+        assert 0 == program.stop()
+
+    assert "version" in json.loads((tmp_path / STATE).read_text())
 
 
 CANARIES: Mapping[str, str] = {

@@ -84,9 +84,13 @@ class Gateway:
         assert 0 == code, self.output
         assert "Traceback" not in self.output, self.output
 
+    def send(self, number: signal.Signals) -> None:
+        """Send it a signal; harmless when it has stopped."""
+        self._process.send_signal(number)
+
     def terminate(self) -> None:
-        """Ask it to stop, as a service manager does; harmless when it has."""
-        self._process.send_signal(signal.SIGTERM)
+        """Ask it to stop, as a service manager does."""
+        self.send(signal.SIGTERM)
 
     async def ended(self) -> int:
         """Its exit code, once it has stopped of itself."""

@@ -384,13 +384,14 @@ def test_of_many_offers_liars_and_long_prompts_hide_no_honest_one() -> None:
 
 def test_of_many_offers_those_that_know_the_conversation_are_weighed() -> None:
     offers = market([*[a_price(1_000_000, 0)] * 40, a_price(4_000_000, 0, cache_read=1_000)])
-    warm = {offers[-1].id: Warm(10_000, NOW), OfferId("gone@elsewhere"): Warm(10_000, NOW)}
+    warm = dict.fromkeys((offers[40].id, OfferId("gone@elsewhere"), offers[0].id), Warm(10_000, NOW))
     thread = Thread(turns=3, prefix=10_000, warm=warm, at=NOW)
 
-    first, second, *_ = choose(offers, a_request(prompt="x" * 40_000), thread=thread).candidates
+    first, second, *others = choose(offers, a_request(prompt="x" * 40_000), thread=thread).candidates
 
     assert ("provider-40", 8_000) == (first.offer.provider, first.cached)
     assert ("provider-00", 0) == (second.offer.provider, second.cached)
+    assert 18 == len({each.offer.id for each in others} - {first.offer.id, second.offer.id})
 
 
 def test_of_many_offers_those_are_found_whose_cache_pays_in_the_long_run() -> None:
@@ -417,7 +418,7 @@ def test_of_many_offers_not_all_that_are_candidates_are_of_one_provider() -> Non
 
 @pytest.mark.parametrize("strategy", Strategy)
 def test_of_many_offers_those_that_are_half_open_hide_none_that_is_well(strategy: Strategy) -> None:
-    offers = market(a_price(rate) for rate in range(43))
+    offers = market(a_price(rate * 1_000_000, rate * 1_000_000) for rate in range(1, 44))
     health = Health()
     for offer in offers[:40]:
         health.fail(offer)

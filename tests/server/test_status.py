@@ -238,6 +238,18 @@ def test_a_catalog_is_cut_into_what_each_provider_has(sizes: Mapping[str, int]) 
     assert catalog.offers == tuple(offer for section in found for offer in section.offers)
 
 
+def test_a_provider_of_whose_offers_none_can_be_had_is_not_told_to_be_well() -> None:
+    """Its own breaker is closed, for one broken model says nothing of a provider; but it has no other."""
+    clock = ManualClock()
+    gateway = a_gateway([an_offer("acme"), an_offer("bell"), an_offer("bell", "large")], clock)
+    for provider in ("acme", "bell"):
+        fail(gateway, an_offer(provider), times=3)
+
+    assert {"acme": "open", "bell": "closed"} == _states(gateway)
+    clock.advance(60.0)
+    assert {"acme": "half_open", "bell": "closed"} == _states(gateway)
+
+
 def _providers(gateway: Gateway) -> dict[str, dict[str, object]]:
     return cast("dict[str, dict[str, object]]", standings_as_json(gateway))
 

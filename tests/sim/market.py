@@ -8,20 +8,21 @@ attempt. So whoever goes through the same traffic meets the same world.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from enum import Enum, auto
 from typing import Final, NamedTuple
 
 import msgspec
 
 from satisfice.catalog.offers import Offer
-from satisfice.core.amounts import Msat, Usage
+from satisfice.core.amounts import PER_MTOK, Msat, Usage
 from satisfice.core.clock import ManualClock
 from tests.sim.chance import Luck
 from tests.sim.sellers import Seller, quotes, sellers
 from tests.sim.traffic import Ask
 from tests.sim.weather import Sky, Window, weather
 
-__all__ = ["PATIENCE", "Fate", "How", "Market"]
+__all__ = ["PATIENCE", "Fate", "How", "Market", "Quote"]
 
 PATIENCE: Final = 90.0
 """Seconds after which nobody waits for an answer any longer."""
@@ -55,6 +56,16 @@ class Fate(msgspec.Struct, frozen=True, gc=False):
     retry_after: int = 0
 
 
+class Quote(NamedTuple):
+    """The price of an offer, in msat per million."""
+
+    place: int
+    fee: int
+    """Of calls."""
+    input: int
+    output: int
+
+
 class _Stand(NamedTuple):
     """One offer, whatever it costs at the moment."""
 
@@ -79,6 +90,7 @@ class Market:
             model: tuple(place for place, stand in enumerate(self._stands) if stand.model == model)
             for model in {stand.model for stand in self._stands}
         }
+        self._quotes: dict[str, tuple[tuple[Offer, ...], Sequence[Quote]]] = {}
 
     def offers(self, time: float) -> tuple[Offer, ...]:
         """All offers at the prices quoted at this moment; it is the same tuple while no quote is new."""
@@ -91,6 +103,14 @@ class Market:
     def place(self, provider: str, model: str) -> int:
         """The place of this offer."""
         return self._places[provider, model]
+
+    def quotes(self, model: str, time: float) -> Sequence[Quote]:
+        """What a model's offers are quoted at at this moment."""
+        offers = self.offers(time)
+        known = self._quotes.get(model)
+        if known is None or known[0] is not offers:
+            known = self._quotes[model] = (offers, [_quote(place, offers[place]) for place in self.places(model)])
+        return known[1]
 
     def seller(self, place: int) -> Seller:
         """Whose offer that is."""
@@ -137,6 +157,12 @@ class Market:
         seconds = slowness * (wait + ask.usage.output / seller.pace)
         charged = self.charge(place, time, usage=ask.usage)
         return Fate(How.ANSWERED, seconds, charged) if seconds < PATIENCE else Fate(How.STALLED, PATIENCE, charged)
+
+
+def _quote(place: int, offer: Offer) -> Quote:
+    price = offer.price
+    assert price is not None
+    return Quote(place, price.base_fee * PER_MTOK, price.input, price.output)
 
 
 _REFUSED: Final = Fate(How.REFUSED, 0.01)

@@ -61,21 +61,20 @@ def _retry(market: Market, ask: Ask, places: Iterable[int], *, books: Books) -> 
 
 
 def _by_true_cost(market: Market, ask: Ask, time: float) -> list[int]:
-    costs = _quoted(market, ask, time)
-    return sorted(costs, key=lambda place: costs[place] * market.seller(place).factor)
+    """How long the answer will be is known here."""
+    tokens_in, tokens_out = ask.usage.input, ask.usage.output
+    costs = [
+        ((fee + tokens_in * rate_in + tokens_out * rate_out) * market.seller(place).factor, place)
+        for place, fee, rate_in, rate_out in market.quotes(ask.model, time)
+    ]
+    return [place for _, place in sorted(costs)]
 
 
 def _by_quote(market: Market, ask: Ask, time: float) -> list[int]:
-    costs = _quoted(market, ask, time)
-    return sorted(costs, key=costs.__getitem__)
-
-
-def _quoted(market: Market, ask: Ask, time: float) -> dict[int, int]:
-    """What each offer would cost by its quote, in millionths of an msat; how long the answer will be is known here."""
-    offers, usage = market.offers(time), ask.usage
-    costs = {}
-    for place in market.places(ask.model):
-        price = offers[place].price
-        assert price is not None
-        costs[place] = price.base_fee * 1_000_000 + usage.input * price.input + usage.output * price.output
-    return costs
+    """And here, too, which real gateways can only guess."""
+    tokens_in, tokens_out = ask.usage.input, ask.usage.output
+    costs = [
+        (fee + tokens_in * rate_in + tokens_out * rate_out, place)
+        for place, fee, rate_in, rate_out in market.quotes(ask.model, time)
+    ]
+    return [place for _, place in sorted(costs)]

@@ -47,18 +47,18 @@ class _Sort(NamedTuple):
 _TOOLS: Final = '"tools":[{"type":"function","function":{"name":"look","parameters":{"type":"object"}}}],'
 _SCHEMA: Final = '"response_format":{"type":"json_schema","json_schema":{"name":"a","schema":{"type":"object"}}},'
 _SORTS: Final = (
-    _Sort(30, "swift", "", 300, 250),
-    _Sort(20, "coder", _TOOLS, 1_500, 60),
-    _Sort(10, "coder", "", 1_000, 400),
-    _Sort(10, "scout", _SCHEMA + '"max_tokens":512,', 700, 120, 512),
-    _Sort(10, "muse", '"max_tokens":1024,', 400, 600, 1_024),
-    _Sort(10, "sage", "", 800, 500),
-    _Sort(10, "sage", '"reasoning_effort":"high",', 1_500, 1_500),
+    _Sort(30, "swift", "", 200, 250),
+    _Sort(20, "coder", _TOOLS, 900, 60),
+    _Sort(10, "coder", "", 600, 400),
+    _Sort(10, "scout", _SCHEMA + '"max_tokens":512,', 400, 120, 512),
+    _Sort(10, "muse", '"max_tokens":1024,', 250, 600, 1_024),
+    _Sort(10, "sage", "", 500, 500),
+    _Sort(10, "sage", '"reasoning_effort":"high",', 900, 1_500),
 )
 _SPREAD: Final = 0.8
 _BYTES_PER_TOKEN: Final = 4.3
-_LONGEST_PROMPT: Final = 20_000
-_WORDS: Final = "The quick brown fox jumps over the lazy dog, and nobody minds. " * 2_000
+_LONGEST_PROMPT: Final = 16_000
+_WORDS: Final = "The quick brown fox jumps over the lazy dog, and nobody minds. " * 1_300
 
 
 def traffic(clock: ManualClock, calls: int, *, a_second: float) -> Sequence[Ask]:

@@ -247,6 +247,37 @@ async def test_slowness_is_not_silence_but_the_whole_call_has_its_end() -> None:
     assert Break.TOTAL_TIMEOUT is caught.value.kind
 
 
+async def test_a_stream_may_take_longer_than_a_call_as_long_as_it_goes_on() -> None:
+    line = BareLine(timeouts=Timeouts(first_byte=100, idle=5, total=18), expires_at=18).say(_STREAM)
+    line.exchange.flow(is_endless=True)
+    for _ in range(9):
+        line.watch.tick()
+        line.clock.advance(4.5)
+        line.say(_chunk(b"a"))
+        line.watch.tick()
+
+    assert b"a" * 9 == await line.exchange.chunk()
+    line.clock.advance(5.5)
+    line.watch.tick()
+    with pytest.raises(Broken) as caught:
+        await line.exchange.chunk()
+    assert Break.IDLE_TIMEOUT is caught.value.kind
+
+
+async def test_a_stream_that_nobody_reads_has_its_end() -> None:
+    """Held up by its caller it is not silent, and would be there for ever."""
+    line = BareLine(timeouts=Timeouts(idle=5, total=18), expires_at=18).say(_STREAM)
+    line.exchange.flow(is_endless=True)
+    line.say(_chunk(b"a" * (1 << 20)))
+    line.watch.tick()
+    for _ in range(4):
+        assert not line.wire.is_aborted
+        line.clock.advance(4.5)
+        line.watch.tick()
+
+    assert line.wire.is_aborted
+
+
 async def test_the_first_output_has_to_come_in_time_not_only_the_head() -> None:
     """In a stream the head means little: comments that keep it alive may follow for minutes."""
     line = BareLine(timeouts=Timeouts(first_byte=9)).say(_STREAM, _chunk(b": wait\n\n"))

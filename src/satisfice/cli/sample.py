@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 from typing import Final
 
@@ -20,8 +21,19 @@ def sample(made: Plan, catalog: Catalog, *, has_schema: bool) -> str:
     """The text of the file. `has_schema`: the schema lies beside it."""
     schema = _SCHEMA if has_schema else _NO_SCHEMA
     token = "" if made.config.server.access_token else "# "
+    server = _SERVER.format(token=token, variable=TOKEN_VARIABLE)
     providers = list(_providers(made, catalog)) or [_NO_PROVIDER]
-    return "\n".join([schema + _HEAD, _SERVER.format(token=token, variable=TOKEN_VARIABLE), _RATES, *providers])
+    return "\n".join([schema + _HEAD, server, _RATES, *_routing(made, catalog), *providers])
+
+
+def _routing(made: Plan, catalog: Catalog) -> Iterator[str]:
+    """What it takes that providers can be used which don't say what they cost."""
+    priced = {offer.provider for offer in catalog.offers if offer.price is not None}
+    unpriced = [provider.name for provider in made.config.providers if provider.name not in priced]
+    if unpriced:
+        about = _UNPRICED.format(names=", ".join(unpriced))
+        lines = textwrap.wrap(about, _WIDTH, initial_indent="# ", subsequent_indent="# ", break_on_hyphens=False)
+        yield "\n".join(["[routing]", *lines, "allow_unpriced = true\n"])
 
 
 def _providers(made: Plan, catalog: Catalog) -> Iterator[str]:
@@ -60,10 +72,16 @@ port = 8402
 """
 _RATES: Final = """\
 [rates]
-# US dollars for a bitcoin, by which prices in dollars are turned into sats. Without it they count as unknown,
-# and `auto`, which is for the cheapest model, passes them over.
+# US dollars for a bitcoin, by which prices in dollars are turned into sats. Without it, those that providers list count
+# as unknown, and those in this file are an error.
 # usd_per_btc = 95_000
 """
+_UNPRICED: Final = (
+    "What these charge is not known: {names}. Models without a price are used only because of this line, and only when "
+    "none with a price is left; never by `auto`. Drop it once their prices are written down here; `satisfice config "
+    "example` shows how."
+)
+_WIDTH: Final = 112
 _NO_PROVIDER: Final = """\
 # No key was in the environment and no model server on this machine. A provider is written so:
 # [[providers]]

@@ -72,7 +72,12 @@ class ProviderTable(msgspec.Struct, frozen=True, kw_only=True):
     idle_timeout: Annotated[float, Setting(SECONDS, "Seconds between two pieces of an answer.")] = _TIMES.idle
     total_timeout: Annotated[
         float,
-        Setting(SECONDS, "Seconds for the whole call, all its attempts included.", also=("timeout", "request_timeout")),
+        Setting(
+            SECONDS,
+            "Seconds for the whole call, all its attempts included; a stream that has begun is bound by `idle_timeout` "
+            "alone.",
+            also=("timeout", "request_timeout"),
+        ),
     ] = _TIMES.total
     free: Annotated[
         bool, Setting(Flag(), "Every model of it costs nothing, as on a model server of your own.", example="true")

@@ -162,7 +162,7 @@ async def _first_output(job: Job, candidate: Candidate, *, answer: Answer, world
         first = observer.feed(data)
         if observer.error is not None and not observer.has_output:
             raise _refusal(answer, observer.error.body, world=world, meant=observer.error.error_status)
-    answer.flow()
+    answer.flow(is_endless=True)
     return Held(candidate, answer, first, observer, None)
 
 

@@ -248,7 +248,7 @@ class Drive:
             visit.ended(account.usage)
             return Ended(self._winner)
         if account.failure.is_final:
-            visit.dropped()  # it has been writing for as long as a call may take, which is no fault of it
+            visit.dropped()  # a caller who reads no more has held it up for as long as a call may take
         else:
             self._judge(visit, account.failure)
         return Broke(self._winner, account.failure)

@@ -57,6 +57,7 @@ class Exchange:
         "_fields",
         "_head",
         "_held",
+        "_is_endless",
         "_is_flowing",
         "_is_paused",
         "_is_stirred",
@@ -82,7 +83,7 @@ class Exchange:
         self._waiter: asyncio.Future[bool] | None = None
         self._fault: Exception | None = None
         self._spare: int | None = None
-        self._is_flowing = self._is_stirred = self._is_paused = False
+        self._is_flowing = self._is_endless = self._is_stirred = self._is_paused = False
         self.status = 0
         self._head = b""
         self._fields: Headers | None = None
@@ -149,9 +150,10 @@ class Exchange:
             self._check_whole()
         return has_stopped
 
-    def flow(self) -> None:
-        """The first output is here: from now on the idle timeout counts."""
+    def flow(self, *, is_endless: bool = False) -> None:
+        """The first output is here: from now on the idle timeout counts; `is_endless`: and no end while it goes on."""
         self._is_flowing = self._is_stirred = True
+        self._is_endless = is_endless
 
     def close(self) -> None:
         """Nothing more is wanted: keep the connection if the body's end is here or at hand, else drop it."""
@@ -240,6 +242,8 @@ class Exchange:
         self._looks += 1
         if self._is_flowing:
             if self._is_stirred or self._is_paused:
+                if self._is_stirred and self._is_endless:
+                    self._expires_at = max(self._expires_at, now + self._timeouts.total)
                 self._is_stirred = False
                 self._deadline = now + self._timeouts.idle
         elif self._deadline is None:

@@ -125,7 +125,7 @@ class ScriptedAnswer:
         self._sleep = sleep
         self._coming: Beat | None = None
         self._begun = self._at = self._heard = clock.now()
-        self._flows = False
+        self._flows = self._is_endless = False
         self._waiting = 0
         self._broken: Broken | None = None
 
@@ -163,9 +163,10 @@ class ScriptedAnswer:
                 return True
         return False
 
-    def flow(self) -> None:
-        """The first output is here: from now on the idle timeout counts."""
+    def flow(self, *, is_endless: bool = False) -> None:
+        """The first output is here: from now on the idle timeout counts; `is_endless`: and no end while it goes on."""
         self._flows = True
+        self._is_endless = is_endless
         self._heard = self._clock.now()
 
     def close(self) -> None:
@@ -226,6 +227,8 @@ class ScriptedAnswer:
         if is_full:
             self._waiting = 0
         self._heard = self._at = now if is_full else due
+        if self._is_endless:
+            self._expires_at = max(self._expires_at, self._heard + self._timeouts.total)
         if not news:
             self.ending = Ending.ENDED
 
