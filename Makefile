@@ -20,7 +20,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lower upper e2e lint types layers bench docs lock fmt clean
+.PHONY: help demo test lower upper e2e lint types layers sim bench docs lock fmt clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,14 +28,18 @@ help: ## Show this list
 demo: .venv/.stamp-runtime ## Run the gateway against a scripted market: no keys, no network
 	$(BIN)/satisfice demo
 
-test: lint types layers lower upper e2e ## Everything that must pass before a change lands
+test: lint types layers lower upper sim e2e ## Everything that must pass before a change lands
 
 lower: .venv/.stamp-test ## The lower half by its own tests: seconds, and every branch
 	$(BIN)/pytest $(LOWER_TESTS) $(addprefix --cov=satisfice.,$(LOWER)) --cov-fail-under=$(LOWER_COVERAGE)
 
 upper: .venv/.stamp-test ## The upper half, the shape of the code, the pages and the budgets
-	$(BIN)/pytest $(addprefix --ignore=,$(LOWER_TESTS) tests/e2e) $(addprefix --cov=satisfice.,$(UPPER)) \
+	$(BIN)/pytest $(addprefix --ignore=,$(LOWER_TESTS) tests/sim tests/e2e) $(addprefix --cov=satisfice.,$(UPPER)) \
 		--cov-fail-under=$(UPPER_COVERAGE)
+
+# By themselves: watched for coverage, they would take three times as long.
+sim: .venv/.stamp-test ## Simulate a market and agents at work: tables of what choosing well saves
+	$(BIN)/pytest --quiet --no-header tests/sim
 
 # By themselves: their servers live for the whole run, on a loop that the other tests must not share.
 e2e: .venv/.stamp-test .venv/.stamp-node ## The real process with real clients and a real model

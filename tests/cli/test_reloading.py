@@ -318,6 +318,33 @@ async def test_all_that_is_wrong_in_a_file_is_told_and_no_secret(acme: Provider,
 
 
 @pytest.mark.usefixtures("_quick")
+async def test_a_file_without_a_provider_leaves_the_old_one_in_force(acme: Provider, tmp_path: Path) -> None:
+    """It is likelier to be half written than to be meant."""
+    write(tmp_path, acme)
+    async with reloading(tmp_path) as scene:
+        write(tmp_path)
+
+        assert "it names no provider" == (await scene.log.heard(NotReloaded)).reason
+
+
+def test_a_pipe_is_not_read_again(acme: Provider, tmp_path: Path) -> None:
+    """As in `serve --config <(make-a-file)`; to open it once more would wait for ever."""
+    write(tmp_path, acme)
+    code = f"""
+import os, sys
+reading, writing = os.pipe()
+os.write(writing, open("satisfice.toml", "rb").read())
+os.close(writing)
+sys.argv += ["--config", f"/dev/fd/{{reading}}"]
+{QUICK}"""
+    with Program("serve", "--port", "0", folder=tmp_path, python=(sys.executable, "-c", code)) as program:
+        looked(program)
+        program.send(signal.SIGHUP)
+        program.says('"event":"not_reloaded".*"reason":"it can be read only once"')
+        assert 0 == program.stop()
+
+
+@pytest.mark.usefixtures("_quick")
 async def test_settings_that_the_server_can_not_have_leave_the_old_ones_in_force(
     acme: Provider, tmp_path: Path
 ) -> None:

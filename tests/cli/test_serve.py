@@ -152,6 +152,16 @@ def test_without_a_file_the_token_of_the_environment_is_asked_for(acme: Provider
         assert 0 == program.stop()
 
 
+def test_other_machines_are_let_in_with_a_key_of_their_own(acme: Provider, tmp_path: Path) -> None:
+    keys = '[[keys]]\nname = "laptop"\nkey = "env:LAPTOP"\n'
+    configured(tmp_path, ("acme", acme.url), extra=keys)
+    with Program("serve", "--port", "0", "--host", "0.0.0.0", folder=tmp_path, env={"LAPTOP": "right"}) as program:  # noqa: S104 - as above
+        for key, status in (("wrong", 401), ("right", 200)):
+            with asking(program.url(), key=key) as response:
+                assert status == response.status
+        assert 0 == program.stop()
+
+
 def here(acme: Provider, openai: Provider | None = None) -> tuple[str, ...]:
     """A satisfice that takes these for Ollama and for OpenAI."""
     known = f"(e.KnownProvider('openai', 'OPENAI_API_KEY', {openai.url!r}), *e.KNOWN_PROVIDERS[1:])" if openai else "()"

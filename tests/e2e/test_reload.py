@@ -8,6 +8,7 @@ import re
 import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,22 +36,22 @@ class Scene:
         self.file = folder / "satisfice.toml"
         self.gateway = Gateway("serve", "--config", str(self.file), "--log", "json", folder=folder)
 
-    def sell(self, *upstreams: Upstream, dearest: int = 1, **server: object) -> None:
-        """Each is dearer than the one before."""
+    def sell(self, *upstreams: Upstream, **server: object) -> None:
+        """Each is dearer by far than the one before."""
         providers = [
-            {"name": f"p{upstream.port}", "url": upstream.url, "models": {"small": (rank * 10**6, rank * 10**6)}}
-            for rank, upstream in enumerate(upstreams, dearest)
+            {"name": f"p{upstream.port}", "url": upstream.url, "models": {"small": (1_000**rank, 1_000**rank)}}
+            for rank, upstream in enumerate(upstreams, 1)
         ]
         self.file.write_text(config(*providers, server=server))
 
-    async def tells(self, event: str, times: int = 1) -> dict[str, object]:
+    async def tells(self, event: str, times: int = 1) -> Any:  # noqa: ANN401 - a test knows what it waits for
         """The latest event of this kind, once there are so many."""
         async with asyncio.timeout(_PATIENCE):
-            while len(told := list(self._told(event))) < times:
+            while len(told := list(self._told(event))) < times:  # noqa: ASYNC110 - another process sets no event
                 await asyncio.sleep(0.01)
         return told[-1]
 
-    def _told(self, event: str) -> Iterator[dict[str, object]]:
+    def _told(self, event: str) -> Iterator[object]:
         for line in self.gateway.output.splitlines():
             if line.startswith(f'{{"event":"{event}"'):
                 yield json.loads(line)
@@ -138,7 +139,7 @@ async def test_on_sighup_the_file_is_read_again_at_once(scene: Scene, upstream: 
 async def test_who_was_left_alone_is_left_alone_after_a_restart(
     scene: Scene, upstream: Upstream, other: Upstream, tmp_path: Path
 ) -> None:
-    """The one that fails becomes the cheapest by far, so that only its open breaker keeps it from being asked."""
+    """It is cheaper by far than the other one, so that only its open breaker keeps it from being asked."""
 
     async def fail(asked: Asked) -> None:
         await asked.send(_BUSY)

@@ -93,6 +93,22 @@ async def test_when_all_are_open_the_caller_is_told_at_once_and_when_to_come_bac
     assert (asked, now) == (len(stage.tried), clock.now())
 
 
+async def test_when_all_have_been_down_whoever_is_up_again_is_found_in_seconds(clock: ManualClock) -> None:
+    """By its breaker each is left alone for half a minute, but there is nobody else to ask meanwhile."""
+    scripts = {"acme": an_error(500), "bell": [*[an_error(500)] * 3, WHOLE]}
+    stage = Stage(scripts, clock, pacing=a_pace(max_attempts=2))
+    await _fail(stage)
+    asked = len(stage.tried)
+
+    statuses = []
+    for _ in range(4):
+        clock.advance(3.0)
+        statuses.append((await stage.ask()).status)
+
+    assert [503, 502, 200, 200] == statuses
+    assert ["acme", "bell", "acme", "bell"] == stage.tried[asked:]
+
+
 async def test_after_a_while_one_call_tries_again_and_all_is_well(clock: ManualClock) -> None:
     stage = Stage({"acme": [*[an_error(500)] * 3, WHOLE], "bell": WHOLE}, clock)
     await _fail(stage)

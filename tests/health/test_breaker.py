@@ -394,3 +394,47 @@ def test_the_pause_is_within_its_bounds(limits: Limits, steps: list[tuple[str, i
     probe_at = world.breaker.probe_at
 
     assert probe_at is None or probe_at - world.now <= 1.25 * limits.open_max
+
+
+def test_it_may_be_half_open_sooner_once_it_has_been_left_alone_for_a_while() -> None:
+    breaker = _down_since(now=0.0)
+
+    assert [None, 5.0, None] == [breaker.pause(4.9), breaker.pause(5.0), breaker.pause(30.0)]
+    breaker.hasten(5.0)
+    assert State.HALF_OPEN is breaker.state(5.0)
+
+
+def test_a_long_pause_has_to_last_for_an_eighth_of_its_time() -> None:
+    breaker = _down_since(now=0.0)
+    for now in (30.0, 90.0):
+        breaker.fail(breaker.admit(now, 10.0), now, error="down")
+
+    assert [None, 15.0] == [breaker.pause(104.9), breaker.pause(105.0)]
+
+
+def test_a_probe_that_was_hastened_makes_the_pauses_no_longer() -> None:
+    """Or those that are tried soonest when all are down would be left alone longest."""
+    breaker = _down_since(now=0.0)
+    breaker.hasten(5.0)
+    breaker.fail(breaker.admit(5.0, 10.0), 5.0, error="down")
+    assert 35.0 == breaker.probe_at
+
+    breaker.fail(breaker.admit(35.0, 10.0), 35.0, error="down")
+    assert 95.0 == breaker.probe_at
+
+
+def test_after_it_was_hastened_and_closed_the_pauses_double_as_ever() -> None:
+    breaker = _down_since(now=0.0)
+    breaker.hasten(5.0)
+    breaker.succeed(breaker.admit(5.0, 10.0), 5.0)
+    for _ in range(3):
+        breaker.fail(breaker.admit(6.0, 10.0), 6.0, error="down")
+
+    assert 66.0 == breaker.probe_at
+
+
+def _down_since(now: float) -> Breaker:
+    breaker = Breaker(Limits(), chance=lambda: 0.0)
+    for _ in range(3):
+        breaker.fail(breaker.admit(now, 10.0), now, error="down")
+    return breaker

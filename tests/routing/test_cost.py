@@ -90,6 +90,24 @@ def test_an_estimate_has_an_interval_and_a_bound() -> None:
     assert Estimate(Msat(797), Msat(397), Msat(1_597), Msat(3_007)) == estimate(price, _EXPECTED, cached=900)
 
 
+@given(
+    price=_PRICES,
+    tokens=st.lists(_COUNTS, min_size=2, max_size=2),
+    cached=_COUNTS,
+    output=_COUNTS,
+    is_written=st.booleans(),
+)
+def test_a_call_costs_no_more_than_its_bound(
+    price: Price, tokens: Sequence[int], *, cached: int, output: int, is_written: bool
+) -> None:
+    """Whatever of it is cached or written into the cache, if it takes no more tokens."""
+    tokens_in, most = tokens
+    bound = estimate(price, Expected(tokens_in, 0, 0, 0, most)).most
+
+    cached, output = min(cached, tokens_in), min(output, most)
+    assert cost_of(price, tokens_in, cached=cached, tokens_out=output, is_written=is_written) <= bound
+
+
 def test_what_a_provider_charges_in_truth_counts_for_all_of_it() -> None:
     assert Estimate(Msat(2_400), Msat(1_800), Msat(3_600), Msat(4_500)) == estimate(a_price(), _EXPECTED, factor=1.5)
 
@@ -166,7 +184,7 @@ def test_a_cost_is_that_of_the_estimate(price: Price, request_: Request, *, thre
     offer = an_offer("provider-00", price=price)
     costs = _costs(request_, thread, charges=charging([offer], factor))
 
-    cost = costs.of(offer, price)
+    cost = _cost(costs, offer, price)
     whole = estimate(
         price,
         costs.tokens(offer.model),
@@ -176,14 +194,14 @@ def test_a_cost_is_that_of_the_estimate(price: Price, request_: Request, *, thre
     )
 
     assert whole.expected == cost.call
-    assert whole.high == round(costs.high(offer, price, cost=cost))
-    assert pytest.approx(cost.factor * _costs(request_, thread).of(offer, price).turn) == cost.turn
+    assert whole.high == round(costs.high(price, costs.tokens(offer.model), cost=cost))
+    assert pytest.approx(cost.factor * _cost(_costs(request_, thread), offer, price).turn) == cost.turn
     assert factor == pytest.approx(cost.factor, rel=0.03)
     assert 0 <= cost.cached <= costs.tokens(offer.model).input
 
 
 def test_a_single_call_costs_on_average_what_it_costs() -> None:
-    assert Cost(Msat(10_600), 10_600.0, 0, 1.0) == _costs(_a_prompt(10_000)).of(an_offer(), a_price())
+    assert Cost(Msat(10_600), 10_600.0, 0, 1.0) == _cost(_costs(_a_prompt(10_000)), an_offer(), a_price())
 
 
 def test_what_was_said_before_is_cheaper_where_it_was_said() -> None:
@@ -191,8 +209,8 @@ def test_what_was_said_before_is_cheaper_where_it_was_said() -> None:
     price = a_price(1_000_000, 0, cache_read=100_000)
     costs = _costs(_a_prompt(10_000), _a_thread("here", said=8_000))
 
-    assert Cost(Msat(3_600 + 640), 4_240.0, 6_400, 1.0) == costs.of(_offer("here", price), price)
-    assert Cost(Msat(10_000), 10_000.0, 0, 1.0) == costs.of(_offer("there", price), price)
+    assert Cost(Msat(3_600 + 640), 4_240.0, 6_400, 1.0) == _cost(costs, _offer("here", price), price)
+    assert Cost(Msat(10_000), 10_000.0, 0, 1.0) == _cost(costs, _offer("there", price), price)
 
 
 def test_what_goes_on_is_compared_by_what_all_turns_cost() -> None:
@@ -201,7 +219,7 @@ def test_what_goes_on_is_compared_by_what_all_turns_cost() -> None:
 
     def turn(remaining: float) -> tuple[float, float]:
         costs = _costs(_a_prompt(10_000), _a_thread("here", said=9_000, remaining=remaining))
-        return costs.of(_offer("here", here), here).turn, costs.of(_offer("there", there), there).turn
+        return _cost(costs, _offer("here", here), here).turn, _cost(costs, _offer("there", there), there).turn
 
     first, last = turn(0.0), turn(20.0)
     assert first[0] < first[1]
@@ -237,7 +255,7 @@ def test_staying_is_preferred_exactly_where_it_is_cheaper(
         return spent
 
     totals = [total(offer, price) for offer, price in zip(offers, prices, strict=True)]
-    turns = [costs.of(offer, price).turn for offer, price in zip(offers, prices, strict=True)]
+    turns = [_cost(costs, offer, price).turn for offer, price in zip(offers, prices, strict=True)]
 
     assert pytest.approx(totals, abs=20.0 * (remaining + 1)) == [(remaining + 1) * turn for turn in turns]
     assert totals[turns.index(min(turns))] <= min(totals) + 20 * (remaining + 1)
@@ -259,6 +277,10 @@ def _costs(
         conversations=conversations or Conversations(lifetimes={}),
         now=NOW,
     )
+
+
+def _cost(costs: Costs, offer: Offer, price: Price) -> Cost:
+    return costs.of(offer, price, expected=costs.tokens(offer.model))
 
 
 def _a_prompt(tokens: int) -> Request:

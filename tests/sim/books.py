@@ -53,7 +53,7 @@ class Sum(NamedTuple):
 def add_up(books: Books, oracle: Books, market: Market, *, asks: Sequence[Ask]) -> Sum:
     """The sums of these books."""
     answered = [ask.number for ask in asks if books.served[ask.number]]
-    up = [ask.number for ask in asks if is_anybody_up(market, ask)]
+    up = [ask.number for ask in asks if _is_anybody_up(market, ask)]
     down = [ask.number for ask in asks if market.all_down.has(ask.at)]
     cost = sum(books.charged)
     seconds = sorted(books.seconds[number] for number in answered)
@@ -68,6 +68,6 @@ def add_up(books: Books, oracle: Books, market: Market, *, asks: Sequence[Ask]) 
     )
 
 
-def is_anybody_up(market: Market, ask: Ask) -> bool:
+def _is_anybody_up(market: Market, ask: Ask) -> bool:
     """An honest offer of what is asked for is up when the call comes."""
     return any(market.seller(place).is_honest and market.is_up(place, ask.at) for place in market.places(ask.model))

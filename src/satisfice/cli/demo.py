@@ -15,7 +15,7 @@ from satisfice.cli.events import Ready
 from satisfice.cli.exits import Exit, Misconfigured
 from satisfice.cli.hosting import Front, Host, host, run
 from satisfice.cli.listening import listen, url_of
-from satisfice.cli.log import JSONLog, Log, TextLog
+from satisfice.cli.log import JSONLog, Log, TextLog, told_to
 from satisfice.config.load import default_config
 from satisfice.config.schema import ServerConfig
 from satisfice.core.clock import SystemClock
@@ -74,10 +74,8 @@ async def _serve(played: Scenario, settings: ServerConfig, *, sockets: list[sock
         log.hint("satisfice init", "write a configuration for the keys and model servers found here")
 
     gateway.start()
-    try:
+    with told_to(log, clock):
         await host(Front(gateway, settings, Access()), sockets=sockets, log=log, ready=ready, beside=beside)
-    finally:
-        await gateway.stop()
     return Exit.DONE
 
 

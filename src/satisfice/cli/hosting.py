@@ -22,7 +22,7 @@ import uvicorn
 
 from satisfice.cli.events import Ready, Stopped, Stopping, called
 from satisfice.cli.listening import BACKLOG
-from satisfice.cli.log import Log, told_to
+from satisfice.cli.log import Log
 from satisfice.config.schema import ServerConfig
 from satisfice.engine.attempt import Job
 from satisfice.engine.driver import Seen
@@ -92,14 +92,13 @@ async def host(
 
     headers = [("x-satisfice-demo", "1")] if ready.is_demo else []
     server = Host(front, on_ready=on_ready, on_stopping=on_stopping, on_call=on_end, headers=headers)
-    with told_to(log, clock):
-        try:
-            async with asyncio.TaskGroup() as group:
-                other = group.create_task(run_beside())
-                await server.serve(sockets)
-        finally:
-            await server.stop_gateways()
-        log.tell(Stopped(time_ms=clock.unix_ms(), cut_calls=server.cut_calls))
+    try:
+        async with asyncio.TaskGroup() as group:
+            other = group.create_task(run_beside())
+            await server.serve(sockets)
+    finally:
+        await server.stop_gateways()
+    log.tell(Stopped(time_ms=clock.unix_ms(), cut_calls=server.cut_calls))
 
 
 def spare_the_collector() -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import stat
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -59,6 +60,11 @@ class FileWatch:
         """It is known as it is now."""
         self._file = file
         self.note()
+
+    @property
+    def is_pipe(self) -> bool:
+        """There is nothing to wait for, and who opens it again may wait for ever."""
+        return self._known is not None and stat.S_ISFIFO(self._known[0])
 
     def note(self) -> None:
         """It is about to be read."""
@@ -160,10 +166,14 @@ class Reloader:
         if self._made.file is None or self._watch is None:
             raise _Refusal("there is no configuration file")
         self._watch.note()
+        if self._watch.is_pipe:
+            raise _Refusal("it can be read only once")
         # In a thread, since a large file takes a moment.
         loaded = await asyncio.to_thread(read, self._made.file, os.environ)
         if loaded.config is None:
             raise _Refusal(summary(loaded.problems), loaded.problems)
+        if not loaded.config.providers:  # as in one that was emptied to be written anew
+            raise _Refusal("it names no provider", loaded.problems)
         made = self._made._replace(config=loaded.config)
         try:
             return made, self._settle(made, self._front.settings.host), loaded.problems
@@ -189,10 +199,10 @@ async def _begin(gateway: Gateway) -> None:
         pass
 
 
-def _look(file: Path) -> tuple[int, int, int] | None:
-    """What tells one state of a file from another; None: it isn't there."""
+def _look(file: Path) -> tuple[int, int, int, int] | None:
+    """Its mode, and what tells one state of a file from another; None: it isn't there."""
     try:
         status = file.stat()
     except OSError:
         return None
-    return status.st_mtime_ns, status.st_size, status.st_ino
+    return status.st_mode, status.st_mtime_ns, status.st_size, status.st_ino

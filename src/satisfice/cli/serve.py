@@ -19,7 +19,7 @@ from satisfice.cli.events import Ready
 from satisfice.cli.exits import Exit, Misconfigured
 from satisfice.cli.hosting import Front, Host, host, run
 from satisfice.cli.listening import listen, url_of
-from satisfice.cli.log import JSONLog, Log, TextLog
+from satisfice.cli.log import JSONLog, Log, TextLog, told_to
 from satisfice.cli.plan import TOKEN_VARIABLE, Plan, plan
 from satisfice.cli.reloading import Reloader, Settle, front_for
 from satisfice.config.addresses import is_loopback
@@ -90,20 +90,22 @@ def _settings(made: Plan, bound: str | None, *, address: str | None, port: int |
 
 async def _serve(made: Plan, settle: Settle, *, sockets: list[socket.socket], log: Log) -> int:
     made = made.without_port(sockets[0].getsockname()[1])
-    front = front_for(made, settle(made, None), clock=SystemClock())
-    gateway, settings, _ = front
-    folder = state_folder(settings.state_dir, os.environ)
+    clock = SystemClock()
+    front = front_for(made, settle(made, None), clock=clock)
+    gateway = front.gateway
+    folder = state_folder(front.settings.state_dir, os.environ)
     keeper = Keeper(gateway.memory, None if folder is None else folder / _STATE)
-    keeper.recall(gateway.catalog.offers)
-    reloader = Reloader(front, made, settle=settle, keeper=keeper, log=log)
-    gateway.start()
-    try:
-        if made.file is None and not made.config.providers and not await _has_offers(gateway, made):
-            return Exit.DONE
-        await _host(front, made, reloader=reloader, keeper=keeper, sockets=sockets, log=log)
-    finally:
-        await gateway.stop()
-        await keeper.save()
+    with told_to(log, clock):
+        keeper.recall(gateway.catalog.offers)
+        reloader = Reloader(front, made, settle=settle, keeper=keeper, log=log)
+        gateway.start()
+        try:
+            if made.file is None and not made.config.providers and not await _has_offers(gateway, made):
+                return Exit.DONE
+            await _host(front, made, reloader=reloader, keeper=keeper, sockets=sockets, log=log)
+        finally:
+            await gateway.stop()
+            await keeper.save()
     return Exit.DONE
 
 

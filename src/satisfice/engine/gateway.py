@@ -6,13 +6,14 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from itertools import chain, islice
 from typing import Final, NamedTuple
 
 from satisfice.attempt.pacing import Pacing
 from satisfice.catalog.names import Named
 from satisfice.catalog.offers import Catalog, Offer
 from satisfice.core.clock import Clock, new_id
-from satisfice.core.errors import Draining, GatewayError, Internal
+from satisfice.core.errors import AllResting, Draining, GatewayError, Internal
 from satisfice.engine.attempt import Job, World
 from satisfice.engine.driver import Drive, Seen
 from satisfice.engine.memory import Memory
@@ -22,13 +23,15 @@ from satisfice.engine.sweep import Sweep
 from satisfice.ports import Downstream, Endpoint, Headers, OfferSource, QuoteSource, Transport
 from satisfice.routing.conversation import NEW
 from satisfice.routing.policy import Asking, Policies
-from satisfice.routing.pool import Pools
+from satisfice.routing.pool import Pool, Pools
 from satisfice.routing.select import Conditions, Decision, decide
 from satisfice.wire.request import Dialect, Request
 
 __all__ = ["Gateway", "Supply"]
 
 _log: Final = logging.getLogger(__name__)
+_LOOKED_AT: Final = 64
+"""Offers that are looked at for one that could be tried, when all are left alone."""
 
 
 class Supply(NamedTuple):
@@ -126,7 +129,7 @@ class Gateway:
         request_id = new_id("req", clock)
         try:
             request = dialect.parse(body)
-            decision = self.decide(dialect, request, asking=asking)
+            decision = self._decide(dialect, request, asking=asking)
             self._turn += 1
         except GatewayError as error:
             tell(error, downstream, dialect=dialect, request_id=request_id)
@@ -136,12 +139,7 @@ class Gateway:
 
     def decide(self, dialect: Dialect, request: Request, *, asking: Asking) -> Decision:
         """Who would get this request now; `CallerError` or `AllResting` if nobody would. Nothing is changed by it."""
-        memory = self.memory
-        if memory.has_new_lessons:
-            memory.has_new_lessons = False
-            self._pools.forget()
-        applied = self._policies.match(asking, request.model, last_words=partial(dialect.last_words, request))
-        pool = self._pools.find(request.model, applied, request.needs)
+        memory, pool = self.memory, self._pool(dialect, request, asking=asking)
         now = self.clock.now()
         thread = NEW
         if len(pool.offers) > 1:
@@ -163,6 +161,25 @@ class Gateway:
             pacing.probe_wait,
         )
         return decide(request, pool, thread=thread, conditions=conditions)
+
+    def _decide(self, dialect: Dialect, request: Request, *, asking: Asking) -> Decision:
+        """The decision for a call that is to be made; if everybody is left alone, this call may try one of them."""
+        try:
+            return self.decide(dialect, request, asking=asking)
+        except AllResting:
+            pool = self._pool(dialect, request, asking=asking)
+            offers = tuple(islice(chain((each.offer for each in pool.offers), pool.unpriced), _LOOKED_AT))
+            if not self.memory.health.hasten(offers, self.clock.now()):
+                raise
+            return self.decide(dialect, request, asking=asking)
+
+    def _pool(self, dialect: Dialect, request: Request, *, asking: Asking) -> Pool:
+        memory = self.memory
+        if memory.has_new_lessons:
+            memory.has_new_lessons = False
+            self._pools.forget()
+        applied = self._policies.match(asking, request.model, last_words=partial(dialect.last_words, request))
+        return self._pools.find(request.model, applied, request.needs)
 
     async def _drive(self, job: Job, downstream: Downstream) -> None:
         drive = Drive(self._world, job, downstream=downstream)
@@ -207,4 +224,5 @@ class Gateway:
     def _swap(self, catalog: Catalog) -> None:
         self._pools = self._pooled(catalog)
         self.memory.charges.requote(catalog.offers)
-        self.memory.health.forget(keep=catalog.offers)
+        if len(self.refresher.found) == len(self._supply.sources):  # else nobody knows what the others have
+            self.memory.health.forget(keep=catalog.offers)

@@ -37,10 +37,9 @@ class Keeper:
         self._news = 0
         self._saved = 0
         self._is_failing = False
-        self._loss: str | None = None
 
     def recall(self, offers: Iterable[Offer]) -> None:
-        """Let the memory know what was saved last, as far as it can be read; `offers` are what can be bought now."""
+        """Let the memory know what was saved last, if it can be read; `offers` are what can be bought now."""
         if self._path is None:
             return
         try:
@@ -48,16 +47,14 @@ class Keeper:
             if data is not None:
                 self.memory.restore(data, offers)
         except (OSError, Unreadable) as error:
-            self._loss = _reason(error)
+            _log.warning("what was learnt before is lost; %s: %s", self._path, _reason(error))
 
     def note(self) -> None:
         """There is news."""
         self._news += 1
 
     async def run(self) -> None:
-        """Tell what could not be recalled, then save now and then, until cancelled."""
-        if self._loss is not None:
-            _log.warning("what was learnt before is lost; %s: %s", self._path, self._loss)
+        """Save now and then, until cancelled."""
         while True:
             await asyncio.sleep(_PERIOD)
             await self.save()

@@ -12,7 +12,7 @@ to find out about the provider, when the offer's own breaker was closed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from enum import Enum
 from typing import Final, NamedTuple
@@ -20,7 +20,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from satisfice.catalog.offers import Offer, OfferId
-from satisfice.health.breaker import Limits, State, Ticket
+from satisfice.health.breaker import Breaker, Limits, State, Ticket
 from satisfice.health.index import Index, Snapshot
 from satisfice.health.page import OfferPage, Page, ProviderStanding, Scope, Standing
 
@@ -102,6 +102,7 @@ class HealthBook:
         """
         self._index = Index(limits, special or {}, chance=chance, most=most)
         self._offers: Mapping[OfferId, OfferPage] = self._index.offers
+        self._dark: Sequence[Offer] = ()  # they were all down
         self._refresh_at = 0.0
         self.on_change = on_change
         """Told when a breaker's state changes."""
@@ -137,6 +138,33 @@ class HealthBook:
             self._index.refresh(now)
         ticket, provider_ticket = page.breaker.admit(now, lease), page.provider.breaker.admit(now, lease)
         return Permit(offer, now, is_probe, page, ticket, provider_ticket)
+
+    def hasten(self, offers: Sequence[Offer], now: float) -> bool:
+        """Nobody else can be asked: let one of these be half-open sooner than it said. False: none of them may be yet.
+
+        When all sellers of a model have been down, whoever is up again is found in seconds, and is still not asked by
+        more than one call at a time, nor more often than every few seconds. With it the others are tried anew.
+        """
+        longest: tuple[float, Sequence[Breaker]] = (0.0, ())
+        for offer in offers:
+            trouble = self.trouble(offer, now)
+            if trouble is None or trouble.kind is not TroubleKind.OPEN:
+                continue
+            breakers = self._open_ones(offer, now)
+            pauses = [breaker.pause(now) for breaker in breakers]
+            shortest = min((each for each in pauses if each is not None), default=0.0)
+            if None not in pauses and shortest > longest[0]:
+                longest = shortest, breakers
+        for breaker in longest[1]:
+            breaker.hasten(now)
+        if longest[1]:
+            self._dark = offers
+        return bool(longest[1])
+
+    def _open_ones(self, offer: Offer, now: float) -> Sequence[Breaker]:
+        """The breakers, its own and its provider's, by which an offer is left alone."""
+        pages = self._offers.get(offer.id), self._index.providers.get(offer.provider)
+        return [page.breaker for page in pages if page is not None and page.breaker.state(now) is State.OPEN]
 
     def succeed(self, permit: Permit, now: float, *, first_byte: float, seconds: float, tokens: int) -> None:
         """It went well: seconds to its first output and to its end (the same if it came whole), and tokens put out."""
@@ -233,6 +261,10 @@ class HealthBook:
         if not was_closed:
             self._index.mark(page, now)
             self._tell(page, State.HALF_OPEN, to=State.CLOSED)
+            for offer in self._dark:
+                for breaker in self._open_ones(offer, now):
+                    breaker.hasten(now)
+            self._dark = ()
         return True
 
     def _fail(self, page: Page, ticket: Ticket | None, *, now: float, error: str) -> bool:

@@ -33,6 +33,7 @@ Ticket = NewType("Ticket", int)
 """The generation of a breaker that let a call in."""
 
 _JITTER: Final = 0.25
+_SOONEST: Final = 5.0
 
 
 class State(Enum):
@@ -79,8 +80,10 @@ class Breaker:
         "_closed_at",
         "_generation",
         "_half_open_at",
+        "_is_hasty",
         "_limits",
         "_openings",
+        "_paused_at",
         "failures",
         "free_at",
         "last_error",
@@ -95,6 +98,8 @@ class Breaker:
         self._openings = 0  # in a row, without a good while between them
         self._closed_at = 0.0
         self._half_open_at = 0.0  # unless it is closed
+        self._paused_at = 0.0  # when it was opened last
+        self._is_hasty = False
         self.failures = 0
         """In a row."""
         self.last_error: str | None = None
@@ -132,6 +137,21 @@ class Breaker:
             self.free_at = now + lease
         return Ticket(self._generation)
 
+    def pause(self, now: float) -> float | None:
+        """For how long it has been open, if it may be half-open sooner than it said; None: it may not.
+
+        It has been left alone for a few seconds then, and for an eighth of its time.
+        """
+        length = self._half_open_at - self._paused_at
+        waited = now - self._paused_at
+        is_long_enough = self.state(now) is State.OPEN and waited >= max(_SOONEST, length / 8.0)
+        return waited if is_long_enough else None
+
+    def hasten(self, now: float) -> None:
+        """Be half-open now instead of later. If it is too soon it will not be left alone for longer than before."""
+        self._half_open_at = self.free_at = now
+        self._is_hasty = True
+
     def succeed(self, ticket: Ticket | None, now: float) -> bool:
         """The call went well. False: the news is late."""
         if not self.is_current(ticket, now):
@@ -143,6 +163,7 @@ class Breaker:
             self._generation += 1
             self.opened_at = None
             self._closed_at = now
+            self._is_hasty = False
         return True
 
     def fail(self, ticket: Ticket | None, now: float, *, error: str) -> bool:
@@ -175,6 +196,7 @@ class Breaker:
         self.last_error = saved.last_error
         self.opened_at = None if saved.opened is None else then + saved.opened
         self._half_open_at = self.free_at = then + min(saved.probe, self._limits.open_max * (1.0 + _JITTER))
+        self._paused_at = min(then, self._half_open_at)
         self._openings = saved.openings
         self._closed_at = then + saved.closed
 
@@ -184,8 +206,12 @@ class Breaker:
             self.opened_at = now
             if now - self._closed_at >= longest:
                 self._openings = 0
+        if self._is_hasty:
+            self._openings -= 1
+            self._is_hasty = False
         # The exponent is bounded because a float is.
         seconds = min(longest, self._limits.open_for * 2.0 ** min(self._openings, 64))
         self._openings += 1
         self._generation += 1
+        self._paused_at = now
         self._half_open_at = self.free_at = now + seconds * (1.0 + _JITTER * self._chance())

@@ -38,7 +38,7 @@ class Estimate(NamedTuple):
     high: Msat
     """One call in ten costs more."""
     most: Msat
-    """What it costs if nothing is cached and the answer is as long as it can be."""
+    """It can't cost more: the answer is as long as it can be, and all input is billed at the dearest of its rates."""
 
 
 class Turn(NamedTuple):
@@ -70,11 +70,14 @@ def estimate(
 ) -> Estimate:
     """The cost with its interval; `factor` is what the provider charges in truth, as a share of its price."""
 
-    def cost(tokens_out: int, from_cache: int = cached) -> Msat:
-        exact = cost_of(price, expected.input, cached=from_cache, tokens_out=tokens_out, is_written=is_written)
+    def cost(tokens_out: int) -> Msat:
+        exact = cost_of(price, expected.input, cached=cached, tokens_out=tokens_out, is_written=is_written)
         return Msat(round(factor * exact))
 
-    return Estimate(cost(expected.output), cost(expected.low), cost(expected.high), cost(expected.most, 0))
+    rates = price.at(expected.input)
+    dearest = max(rate for rate in (rates.input, rates.cache_read, rates.cache_write) if rate is not None)
+    most = price.base_fee - (-(expected.input * dearest + expected.most * rates.output) // PER_MTOK)
+    return Estimate(cost(expected.output), cost(expected.low), cost(expected.high), Msat(round(factor * most)))
 
 
 def writes_cache(thread: Thread) -> bool:
@@ -148,26 +151,25 @@ class Costs:
                 self._turns[model] = turn_to_come(expected, self._thread)
         return expected
 
-    def of(self, offer: Offer, price: Price) -> Cost:
-        """What the offer, whose price this is, will cost."""
-        thread, conversations, model = self._thread, self._conversations, offer.model
-        expected = self.expected.get(model) or self.tokens(model)
-        cached = 0
+    def of(self, offer: Offer, price: Price, *, expected: Expected) -> Cost:
+        """What the offer, whose price this is, will cost for the tokens that are expected at its model."""
+        thread, conversations = self._thread, self._conversations
+        cached, output = 0, expected.output
         if offer.id in thread.warm:
             cached = conversations.expected_cached(thread, offer, input_tokens=expected.input, now=self._now)
-        output = expected.output
         call = cost_of(price, expected.input, cached=cached, tokens_out=output, is_written=self._is_written)
         factor = self._factor_of(offer.id, 1.0)
         turn, remaining = factor * call, thread.remaining
         if remaining:
-            later = self._turns[model]
+            later = self._turns[offer.model]
             kept = conversations.kept(thread, offer, tokens=later.known)
             then = cost_of(price, later.input, cached=kept, tokens_out=output, is_written=True)
             turn = (turn + remaining * factor * then) / (1.0 + remaining)
         return Cost(Msat(round(factor * call)), turn, cached, factor)
 
-    def high(self, offer: Offer, price: Price, *, cost: Cost) -> float:
+    def high(self, price: Price, expected: Expected, *, cost: Cost) -> float:
         """What one call in ten will cost more than."""
-        expected, is_written = self.tokens(offer.model), self._is_written
-        tokens_in, tokens_out = expected.input, expected.high
-        return cost.factor * cost_of(price, tokens_in, cached=cost.cached, tokens_out=tokens_out, is_written=is_written)
+        tokens_in, is_written = expected.input, self._is_written
+        return cost.factor * cost_of(
+            price, tokens_in, cached=cost.cached, tokens_out=expected.high, is_written=is_written
+        )

@@ -116,7 +116,7 @@ class Pool:
         version, rows = self._rows.get(kind, (-_STALE, ()))
         if forecast.version - version >= _STALE:
             rates = {model: forecast.rates(model, kind) for model in {each.offer.model for each in self.offers}}
-            rows = [_row(price, *rates[offer.model]) for offer, price in self.offers]
+            rows = [_row(price, rates[offer.model]) for offer, price in self.offers]
             self._rows[kind] = (forecast.version, rows)
         return rows
 
@@ -142,7 +142,7 @@ class Pools:
         key = (asked, applied, needs)
         pool = self._memo.get(key)
         if pool is None:
-            pool = self._make(asked, applied, needs)
+            pool = self._make(asked, applied, needs=needs)
             self._held += pool.size
             if self._held > _HELD:
                 self._memo.clear()
@@ -150,18 +150,18 @@ class Pools:
             self._memo[key] = pool
         return pool
 
-    def _make(self, asked: str, applied: Applied, needs: frozenset[Ability]) -> Pool:
+    def _make(self, asked: str, applied: Applied, *, needs: frozenset[Ability]) -> Pool:
         offers = self.catalog.find(asked)
         if not offers:
             raise _unknown(asked, self.catalog)
-        relaxed = self._make(asked, applied.without_advice(), needs) if applied.advisory else None
+        relaxed = self._make(asked, applied.without_advice(), needs=needs) if applied.advisory else None
         without_price = self._without_price(applied)
         kept: list[Priced] = []
         unpriced: list[Offer] = []
         excluded: list[Exclusion] = []
         for listed in offers:
             offer = self._lessons.apply(listed)
-            reason = _reason(offer, applied, needs)
+            reason = _reason(offer, applied, needs=needs)
             if reason is None and offer.price is None:
                 reason = without_price
             if reason is not None:
@@ -179,10 +179,12 @@ class Pools:
         return _LIMITED if _limits_cost(applied) else None
 
 
-def _row(price: Price, per_byte: float, answer: float) -> _Row:
+def _row(price: Price, rates: tuple[float, float]) -> _Row:
+    """By the tokens of a byte and of an answer."""
+    per_byte, answer = rates
     saved = 0 if price.cache_read is None else price.input - price.cache_read
-    per_byte /= PER_MTOK
-    return float(price.base_fee), price.input * per_byte, saved * per_byte, price.output / PER_MTOK, answer
+    byte = per_byte / PER_MTOK
+    return float(price.base_fee), price.input * byte, saved * byte, price.output / PER_MTOK, answer
 
 
 _UNPRICED: Final = Reason("unpriced", "its price is not known: configure one, or set `allow_unpriced`")
@@ -195,7 +197,7 @@ def _limits_cost(applied: Applied) -> bool:
     return applied.max_msat_per_call is not None or any(each.max_output_msat_per_mtok is not None for each in policies)
 
 
-def _reason(offer: Offer, applied: Applied, needs: frozenset[Ability]) -> Reason | None:
+def _reason(offer: Offer, applied: Applied, *, needs: frozenset[Ability]) -> Reason | None:
     for policy in (*applied.binding, *applied.advisory):
         reason = exclusion(policy, offer)
         if reason is not None:

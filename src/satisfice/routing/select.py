@@ -135,7 +135,6 @@ class _Weighing:
     __slots__ = (
         "_applied",
         "_aside",
-        "_best",
         "_by_latency",
         "_conditions",
         "_doubts",
@@ -177,7 +176,6 @@ class _Weighing:
         self._unheard_of = 0.0 if self._by_latency and conditions.chance() < _EXPLORED else math.inf
         self._found: list[Candidate] = []
         self._probes = 0  # of those found
-        self._best = math.inf  # score of those found
         self._aside: list[tuple[Offer, Price | None, Trouble]] = []  # not to be used now
         self.dropped: list[Exclusion] = []
 
@@ -188,7 +186,6 @@ class _Weighing:
             candidate = self._look(offer, price)
             if candidate is not None:
                 found.append(candidate)
-                self._best = min(self._best, candidate.score)
         found = self._ranked(found)
         if self._pool.unpriced:
             found += self._unpriced()
@@ -232,14 +229,17 @@ class _Weighing:
         """Those that know the conversation, then by list price, as long as the next one may be the best."""
         found, by_id, warm = self._found, self._pool.by_id, self._thread.warm
         yield from (by_id[id_] for id_ in warm if id_ in by_id)
+        best = min(map(_score, found), default=math.inf)
         counts: defaultdict[str, int] = defaultdict(int)
         for cost, priced in self._by_cost():
-            if len(found) - self._probes >= _ENOUGH and cost * _ROUGHLY + 1.0 > self._best:
+            if len(found) - self._probes >= _ENOUGH and cost * _ROUGHLY + 1.0 > best:
                 return
             offer, before = priced.offer, len(found)
             if counts[offer.provider] < _OF_ONE and offer.id not in warm:
                 yield priced
-                counts[offer.provider] += len(found) - before
+                for candidate in found[before:]:
+                    counts[offer.provider] += 1
+                    best = min(best, candidate.score)
 
     def _by_cost(self) -> Iterable[tuple[float, Priced]]:
         remaining = self._thread.remaining
@@ -269,14 +269,16 @@ class _Weighing:
         expected = costs.expected.get(offer.model) or costs.tokens(offer.model)
         context = offer.capabilities.context
         if context is not None and expected.input > context:
-            self._drop(offer, "context", f"about {expected.input:,} tokens of prompt, and its window is {context:,}")
+            about = f"about {expected.input:,} tokens of prompt, and its window is {context:,}"
+            self.dropped.append(Exclusion(offer, Reason("context", about)))
             return None
         if price is None:
             return Candidate(offer, None)
-        cost = costs.of(offer, price)
+        cost = costs.of(offer, price, expected=expected)
         limit = self._applied.max_msat_per_call
-        if limit is not None and costs.high(offer, price, cost=cost) > limit:
-            self._drop(offer, "call_cost", f"one call in ten would cost more than the {limit:,} msat allowed")
+        if limit is not None and costs.high(price, expected, cost=cost) > limit:
+            about = f"one call in ten would cost more than the {limit:,} msat allowed"
+            self.dropped.append(Exclusion(offer, Reason("call_cost", about)))
             return None
         score = cost.turn
         if self._by_latency:
@@ -292,9 +294,6 @@ class _Weighing:
         expected = self.costs.tokens(offer.model)
         seconds = conditions.health.latency(offer.id, expected.output, now=conditions.now)
         return self._unheard_of if seconds is None else seconds * (1.0 + self._failing_of(offer.id, 0.0))
-
-    def _drop(self, offer: Offer, code: str, detail: str) -> None:
-        self.dropped.append(Exclusion(offer, Reason(code, detail)))
 
     def _ranked(self, found: list[Candidate]) -> list[Candidate]:
         """In their order. A probe is only the first attempt or a last resort, so that others can rescue the call."""

@@ -86,7 +86,7 @@ def standings_as_json(gateway: Gateway) -> _Json:
     return {
         provider.name: {
             **standing_as_json(provider, dates),
-            "state": _together(provider, offers[1:], sizes[provider.name]).value,
+            "state": _together(provider, offers[1:], size=sizes[provider.name]).value,
             "offers": {each.name: standing_as_json(each, dates) for each in offers[1:]},
             "other_offers": sizes[provider.name] - listed[provider.name],
         }
@@ -94,7 +94,7 @@ def standings_as_json(gateway: Gateway) -> _Json:
     }
 
 
-def _together(provider: Standing, known: Sequence[Standing], size: int) -> State:
+def _together(provider: Standing, known: Sequence[Standing], *, size: int) -> State:
     """A provider none of whose offers can plainly be had is not told to be closed, even if its own breaker is."""
     states = {offer.state for offer in known}
     if provider.state is not State.CLOSED or State.CLOSED in states or len(known) < size:
