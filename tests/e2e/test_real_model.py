@@ -47,7 +47,12 @@ def market(llama: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gat
     folder = tmp_path_factory.mktemp("market")
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # and never listens, so that the port refuses
-        cheap = {"name": "cheap", "url": f"http://127.0.0.1:{taken.getsockname()[1]}/v1", "models": {"gemma": (1, 1)}}
+        cheap = {
+            "name": "cheap",
+            "url": f"http://127.0.0.1:{taken.getsockname()[1]}/v1",
+            "failures": 100,  # so that it is asked each time, and each call shows the failover
+            "models": {"gemma": (1, 1)},
+        }
         local = {"name": "local", "url": f"{llama}/v1", "models": {"gemma": (1_000_000, 2_000_000)}}
         path = folder / "satisfice.toml"
         path.write_text(config(cheap, local))

@@ -56,7 +56,9 @@ async def test_the_caller_notices_nothing(play: Play, scenario: str, python: SDK
     assert _SAID == _text(streamed["chunks"])
     assert (_SAID, "[DONE]") == (raw.text, raw.events[-1])
     for headers in (whole["headers"], streamed["headers"], raw.headers):
-        assert ("steady", "1") == (headers["x-satisfice-provider"], headers["x-satisfice-retries"])
+        assert "steady" == headers["x-satisfice-provider"]
+        # Who was at its limit for one call is left alone for a while by the next ones.
+        assert headers["x-satisfice-retries"] in ({"0", "1"} if scenario == "429" else {"1"})
 
 
 async def test_slow_loris_is_given_up_at_the_first_byte_timeout(play: Play, python: SDK) -> None:

@@ -95,7 +95,7 @@ async def test_when_all_are_open_the_caller_is_told_at_once_and_when_to_come_bac
 
 async def test_when_all_have_been_down_whoever_is_up_again_is_found_in_seconds(clock: ManualClock) -> None:
     """By its breaker each is left alone for half a minute, but there is nobody else to ask meanwhile."""
-    scripts = {"acme": an_error(500), "bell": [*[an_error(500)] * 3, WHOLE]}
+    scripts: dict[str, Script | list[Script]] = {"acme": an_error(500), "bell": [*[an_error(500)] * 3, WHOLE]}
     stage = Stage(scripts, clock, pacing=a_pace(max_attempts=2))
     await _fail(stage)
     asked = len(stage.tried)

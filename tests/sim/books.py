@@ -42,7 +42,7 @@ class Sum(NamedTuple):
     success: float
     """The share of calls answered, of those that came while at least one honest offer was up."""
     attempts_when_down: float
-    """Attempts a call while everybody is down."""
+    """Attempts a call while nobody is up."""
     lied_to: float
     """The share of the answered calls that went to who charges more than it quotes."""
     median: float
@@ -54,7 +54,7 @@ def add_up(books: Books, oracle: Books, market: Market, *, asks: Sequence[Ask]) 
     """The sums of these books."""
     answered = [ask.number for ask in asks if books.served[ask.number]]
     up = [ask.number for ask in asks if _is_anybody_up(market, ask)]
-    down = [ask.number for ask in asks if market.all_down.has(ask.at)]
+    down = [ask.number for ask in asks if market.outage(ask.model, ask.at)]
     cost = sum(books.charged)
     seconds = sorted(books.seconds[number] for number in answered)
     return Sum(

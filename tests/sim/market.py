@@ -22,7 +22,7 @@ from tests.sim.sellers import Seller, quotes, sellers
 from tests.sim.traffic import Ask
 from tests.sim.weather import Sky, Window, weather
 
-__all__ = ["PATIENCE", "Fate", "How", "Market", "Quote"]
+__all__ = ["PATIENCE", "Fate", "How", "Market", "Outage", "Quote"]
 
 PATIENCE: Final = 90.0
 """Seconds after which nobody waits for an answer any longer."""
@@ -56,6 +56,13 @@ class Fate(msgspec.Struct, frozen=True, gc=False):
     retry_after: int = 0
 
 
+class Outage(NamedTuple):
+    """When all who sell a model are down; None: everybody is."""
+
+    window: Window
+    model: str | None = None
+
+
 class Quote(NamedTuple):
     """The price of an offer, in msat per million."""
 
@@ -76,12 +83,11 @@ class _Stand(NamedTuple):
 class Market:
     """Sellers, their offers over time, and their weather. Offers are told apart by their place among all of them."""
 
-    def __init__(self, clock: ManualClock, seconds: float, *, all_down: Window) -> None:
-        """Draw all that will happen in so many seconds."""
-        self.all_down = all_down
+    def __init__(self, clock: ManualClock, seconds: float, *, outages: Sequence[Outage]) -> None:
+        """Draw all that will happen in so many seconds, besides these outages."""
+        self._outages = outages
         self._luck = Luck(clock)
         everybody = sellers(clock)
-        self._weather = [weather(clock, seconds, all_down=all_down) for _ in everybody]
         self._offers = list(quotes(everybody, clock, times=[tick * _TICK for tick in range(int(seconds / _TICK) + 1)]))
         by_name = {seller.name: seller for seller in everybody}
         self._stands = [_Stand(by_name[offer.provider], offer.model) for offer in self._offers[0]]
@@ -91,6 +97,10 @@ class Market:
             for model in {stand.model for stand in self._stands}
         }
         self._quotes: dict[str, tuple[tuple[Offer, ...], Sequence[Quote]]] = {}
+        self._weather = [
+            weather(clock, seconds, outages=[window for window, model in outages if self._sells(seller, model)])
+            for seller in everybody
+        ]
 
     def offers(self, time: float) -> tuple[Offer, ...]:
         """All offers at the prices quoted at this moment; it is the same tuple while no quote is new."""
@@ -115,6 +125,10 @@ class Market:
     def seller(self, place: int) -> Seller:
         """Whose offer that is."""
         return self._stands[place].seller
+
+    def outage(self, model: str, time: float) -> Window | None:
+        """The outage of all who sell this model at this moment; None: there is none."""
+        return next((window for window, of in self._outages if of in {None, model} and window.has(time)), None)
 
     def is_up(self, place: int, time: float) -> bool:
         """It answers most calls."""
@@ -149,6 +163,9 @@ class Market:
                 return Fate(How.STALLED, PATIENCE, self.charge(place, time, usage=prompt))
             case Sky.BROWN:
                 return self._served(place, time, ask=ask, attempt=attempt, slowness=_SLOWNESS)
+
+    def _sells(self, seller: Seller, model: str | None) -> bool:
+        return model is None or (seller.name, model) in self._places
 
     def _served(self, place: int, time: float, *, ask: Ask, attempt: int, slowness: float = 1.0) -> Fate:
         """Its answer, charged for even if it comes too late."""

@@ -16,11 +16,12 @@ __all__ = ["cheapest_listed", "oracle", "round_robin"]
 def oracle(market: Market, asks: Sequence[Ask]) -> Books:
     """Knows what every attempt will come to, and makes the one that succeeds and costs the least.
 
-    A call that comes while everybody is down it serves when that is over.
+    A call that comes while nobody is up it serves when that is over.
     """
     books = Books(len(asks))
     for ask in asks:
-        time = market.all_down.end if market.all_down.has(ask.at) else ask.at
+        outage = market.outage(ask.model, ask.at)
+        time = ask.at if outage is None else outage.end
         fates = ((place, market.fate(place, time, ask=ask, attempt=0)) for place in _by_true_cost(market, ask, time))
         place, fate = next((place, fate) for place, fate in fates if fate.how is How.ANSWERED)
         books.note(ask.number, place, fate=fate)

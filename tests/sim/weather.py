@@ -68,8 +68,8 @@ class Weather:
         return self._spells[max(0, bisect_right(self._begins, time) - 1)]
 
 
-def weather(clock: ManualClock, seconds: float, *, all_down: Window) -> Weather:
-    """The weather of one provider for so long, with an outage when everybody has one."""
+def weather(clock: ManualClock, seconds: float, *, outages: Sequence[Window]) -> Weather:
+    """The weather of one provider for so long, with an outage whenever all others have one, too."""
     spells: list[Spell] = []
     time = 0.0
     while time < seconds:
@@ -78,6 +78,8 @@ def weather(clock: ManualClock, seconds: float, *, all_down: Window) -> Weather:
         time = clear + _SHORTEST + (_LONGEST - _SHORTEST) * clock.chance() ** 2
         spells.append(Spell(clear, time, _TROUBLES[int(clock.chance() * len(_TROUBLES))]))
     down = Sky.REFUSING if clock.chance() < 0.5 else Sky.FAILING
-    before = [each._replace(end=min(each.end, all_down.begin)) for each in spells if each.begin < all_down.begin]
-    after = [each._replace(begin=max(each.begin, all_down.end)) for each in spells if each.end > all_down.end]
-    return Weather([*before, Spell(*all_down, down), *after])
+    for window in outages:
+        before = [each._replace(end=min(each.end, window.begin)) for each in spells if each.begin < window.begin]
+        after = [each._replace(begin=max(each.begin, window.end)) for each in spells if each.end > window.end]
+        spells = [*before, Spell(*window, down), *after]
+    return Weather(spells)

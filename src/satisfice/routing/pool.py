@@ -7,7 +7,6 @@ catalog and kept; a call is left with what moves: prompt, caches and health.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from heapq import nsmallest
 from typing import Final, NamedTuple
@@ -21,6 +20,7 @@ from satisfice.routing.cost import cost_of
 from satisfice.routing.forecast import Forecast, Kind
 from satisfice.routing.policy import Applied, exclusion
 from satisfice.routing.reasons import Exclusion, Reason
+from satisfice.routing.recent import Recent
 from satisfice.wire.request import Ability, Request
 
 __all__ = ["Pool", "Pools", "Priced"]
@@ -41,7 +41,11 @@ _SHAPES: Final = (
 )
 """Tokens in, cached ones among them, and tokens out."""
 _STALE: Final = 64
-"""Lessons of the forecast after which a pool's table is computed anew."""
+"""Lessons of the forecast after which a table is computed anew."""
+_TABLES: Final = 8
+"""Tables that a pool keeps: callers may ask for answers of any length, but applications have their habits."""
+_UNLIMITED: Final = 40
+"""Binary digits of more tokens than any answer has."""
 _HELD: Final = 500_000
 """Offers in all pools that are kept, with those that are excluded: names that callers make up can't take more."""
 _ENDLESS: Final = 10**12
@@ -55,16 +59,26 @@ class Priced(NamedTuple):
     price: Price
 
 
-_Row = tuple[float, float, float, float, float]
-"""What an offer costs by its list price, in msat: for the call, for a byte of the body, less for one that comes from
-the cache, and for a token of the answer; and the tokens of an answer that nothing cuts off. A plain tuple, which is
-unpacked in half the time of a named one."""
+class _Shape(NamedTuple):
+    """What list prices are weighed by, besides the size of the prompt; roughly, so that few are all there is."""
+
+    kind: Kind
+    cached: float
+    """The share of the prompt that comes from caches, in tenths."""
+    limit: int
+    """Binary digits of the most tokens that the answer may have."""
+    times: int
+    """Answers."""
+
+
+_Row = tuple[float, float]
+"""What an offer costs by its list price, in msat: for each byte of the body, and for all the rest."""
 
 
 class Pool:
     """Offers that qualify for a kind of request, and why the others don't."""
 
-    __slots__ = ("_rows", "applied", "asked", "by_id", "excluded", "offers", "relaxed", "unpriced")
+    __slots__ = ("_tables", "applied", "asked", "by_id", "excluded", "offers", "relaxed", "unpriced")
 
     def __init__(
         self,
@@ -85,7 +99,7 @@ class Pool:
         self.excluded = excluded
         self.applied = applied
         self.relaxed = relaxed
-        self._rows: dict[Kind, tuple[int, Sequence[_Row]]] = {}
+        self._tables = Recent[_Shape, tuple[int, Sequence[_Row]]](_TABLES)
 
     @property
     def size(self) -> int:
@@ -98,27 +112,24 @@ class Pool:
     ) -> Iterator[tuple[float, Priced]]:
         """Each offer with what it costs for this request by list price, roughly and in msat, the cheapest first.
 
-        `cached` is the share of the prompt that caches will serve. Tiers are left out, and the forecast may be a
-        little out of date, so that a pool of hundreds costs microseconds.
+        `cached` is the share of the prompt that caches will serve. Tiers are left out, limits and shares are rounded,
+        and the forecast may be a little out of date, so that a pool of hundreds costs microseconds.
         """
-        size = float(request.body.size)
-        served = size * cached
-        limit = math.inf if request.max_output is None else float(min(max(0, request.max_output), _ENDLESS))
-        times = float(min(max(1, request.choices), _ENDLESS))
-        costs = [
-            fee + size * fresh - served * saved + times * written * (answer if answer < limit else limit)  # noqa: FURB136 - min() takes longer than all the rest
-            for fee, fresh, saved, written, answer in self._table(kind, forecast)
-        ]
-        offers = self.offers
+        limit, times = request.max_output, min(max(1, request.choices), _ENDLESS)
+        digits = _UNLIMITED if limit is None else min(max(0, limit).bit_length(), _UNLIMITED)
+        table = self._table(_Shape(kind, round(cached, 1), digits, times), forecast)
+        size, offers = float(request.body.size), self.offers
+        costs = [size * per_byte + rest for per_byte, rest in table]
         return ((costs[index], offers[index]) for index in sorted(range(len(costs)), key=costs.__getitem__))
 
-    def _table(self, kind: Kind, forecast: Forecast) -> Sequence[_Row]:
-        version, rows = self._rows.get(kind, (-_STALE, ()))
+    def _table(self, shape: _Shape, forecast: Forecast) -> Sequence[_Row]:
+        version, table = self._tables.get(shape, (-_STALE, ()))
         if forecast.version - version >= _STALE:
-            rates = {model: forecast.rates(model, kind) for model in {each.offer.model for each in self.offers}}
-            rows = [_row(price, rates[offer.model]) for offer, price in self.offers]
-            self._rows[kind] = (forecast.version, rows)
-        return rows
+            models = {each.offer.model for each in self.offers}
+            rates = {model: forecast.rates(model, shape.kind) for model in models}
+            table = [_row(price, shape, rates=rates[offer.model]) for offer, price in self.offers]
+            self._tables.put(shape, (forecast.version, table))
+        return table
 
 
 class Pools:
@@ -179,12 +190,13 @@ class Pools:
         return _LIMITED if _limits_cost(applied) else None
 
 
-def _row(price: Price, rates: tuple[float, float]) -> _Row:
-    """By the tokens of a byte and of an answer."""
+def _row(price: Price, shape: _Shape, *, rates: tuple[float, float]) -> _Row:
+    """At so many tokens for each byte of the body, and in an answer that nothing cuts off."""
     per_byte, answer = rates
     saved = 0 if price.cache_read is None else price.input - price.cache_read
-    byte = per_byte / PER_MTOK
-    return float(price.base_fee), price.input * byte, saved * byte, price.output / PER_MTOK, answer
+    limit = 0.75 * 2.0**shape.limit  # The middle of what has so many digits.
+    written = shape.times * min(answer, limit) * price.output
+    return (price.input - shape.cached * saved) * per_byte / PER_MTOK, price.base_fee + written / PER_MTOK
 
 
 _UNPRICED: Final = Reason("unpriced", "its price is not known: configure one, or set `allow_unpriced`")
