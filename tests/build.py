@@ -133,7 +133,7 @@ def a_pool(
     offers: Iterable[Offer], asked: str = "small", *, applied: Applied = NONE, needs: Ability | None = None
 ) -> Pool:
     """The pool of who asks for `small` of these offers."""
-    return Pools(Catalog(offers), Lessons()).find(asked, applied, frozenset(() if needs is None else (needs,)))
+    return Pools(Catalog(offers), Lessons()).find(asked, applied, needs=frozenset(() if needs is None else (needs,)))
 
 
 def a_pacing(

@@ -81,7 +81,7 @@ def test_ten_of_500_offers_are_ranked_in_20_microseconds() -> None:
     request, conditions = _DIALECT.parse(_BODY), some_conditions()
 
     def choose() -> int:
-        pool = pools.find(request.model, NONE, request.needs)
+        pool = pools.find(request.model, NONE, needs=request.needs)
         return len(decide(request, pool, thread=NEW, conditions=conditions).candidates)
 
     assert 10 == choose()
@@ -93,7 +93,7 @@ def test_500_candidates_are_ranked_in_150_microseconds() -> None:
     request, conditions = _DIALECT.parse(_BODY), some_conditions()
 
     def choose() -> int:
-        pool = pools.find(AUTO, NONE, request.needs)
+        pool = pools.find(AUTO, NONE, needs=request.needs)
         assert 500 == len(pool.offers)
         return len(decide(request, pool, thread=NEW, conditions=conditions).candidates)
 
@@ -113,8 +113,8 @@ def test_the_machine_needs_5_microseconds_for_a_call_that_goes_well() -> None:
     _keeps(5.0, call)
 
 
-def test_a_call_that_goes_well_takes_26_microseconds_between_the_two_sockets() -> None:
-    """All that isn't server or transport: 10 to read the request and to decide, 12 for machine and driver, the rest."""
+def test_a_call_that_goes_well_takes_45_microseconds_between_the_two_sockets() -> None:
+    """All that isn't server or transport: 20 to read and to decide, 13 for machine and driver, 12 to learn from it."""
     caller = _Caller()
     clock = ManualClock()
     endpoints = {name: Endpoint(provider=name, url="http://localhost/v1") for name in _PROVIDERS}
@@ -137,7 +137,7 @@ def test_a_call_that_goes_well_takes_26_microseconds_between_the_two_sockets() -
 
     with asyncio.Runner() as runner:
         runner.run(start())
-        _keeps(26.0, lambda: runner.run(call()), calls=_CALLS)
+        _keeps(45.0, lambda: runner.run(call()), calls=_CALLS)
         runner.run(gateway.stop())
 
 

@@ -41,3 +41,11 @@ def test_an_endless_name_is_compared_with_nothing() -> None:
     assert () == near_misses(endless, [endless])
     assert () == near_misses(endless[:201], [endless[:201]])
     assert 1 == len(near_misses(endless[:200], [endless[:200]]))
+
+
+def test_of_very_many_names_only_those_that_begin_alike_are_compared() -> None:
+    """Or a caller who writes a wrong name would hold up all others for a second."""
+    known = [f"model-{number}" for number in range(50_000)] + ["gpt-4o", "opt-4o"]
+
+    assert ("gpt-4o",) == near_misses("gpt-4p", known)
+    assert 3 == len(near_misses("model-17x", known))

@@ -165,9 +165,9 @@ def test_a_whole_file_becomes_what_the_gateway_is_built_from() -> None:
         ("[routing]\nbackoff_max = 0.1", [Code.CONFLICT]),
         ("[routing]\nbackoff_initial = 8", []),
         ("[routing]\nbackoff_initial = 9\nbackoff_max = 10", []),
-        ("[health]\nopen_for = 601", [Code.CONFLICT]),
+        ("[health]\nopen_for = 121", [Code.CONFLICT]),
         ("[health]\nopen_max = 29", [Code.CONFLICT]),
-        ("[health]\nopen_for = 600", []),
+        ("[health]\nopen_for = 120", []),
     ],
 )
 def test_the_first_pause_is_not_longer_than_the_longest(settings: str, codes: list[Code]) -> None:

@@ -37,7 +37,7 @@ def _opened(now: float = 0.0, *, chance: float = 0.0) -> Breaker:
 
 
 def test_three_failures_in_a_row_open_it_for_half_a_minute_unless_the_operator_wants_it_otherwise() -> None:
-    assert (3, 30.0, 600.0) == Limits()
+    assert (3, 30.0, 120.0) == Limits()
 
 
 def test_it_is_closed_to_begin_with() -> None:

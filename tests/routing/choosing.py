@@ -125,7 +125,9 @@ def choose(
     allow_unpriced: bool = False,
 ) -> Decision:
     request = request or a_request()
-    pool = Pools(Catalog(offers), Lessons(), allow_unpriced=allow_unpriced).find(request.model, applied, request.needs)
+    pool = Pools(Catalog(offers), Lessons(), allow_unpriced=allow_unpriced).find(
+        request.model, applied, needs=request.needs
+    )
     return decide(request, pool, thread=thread, conditions=conditions or some_conditions())
 
 

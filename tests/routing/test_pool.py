@@ -321,7 +321,7 @@ def _usual(number: int) -> Offer:
 
 
 def _find(pools: Pools, asked: str = "small", *, applied: Applied = NONE, needs: frozenset[Ability] = _NOTHING) -> Pool:
-    return pools.find(asked, applied, needs)
+    return pools.find(asked, applied, needs=needs)
 
 
 def _a_pool(prices: Iterable[Price]) -> Pool:

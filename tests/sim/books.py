@@ -38,7 +38,7 @@ class Sum(NamedTuple):
     cost: int
     """In msat, for everything that was charged."""
     excess: float
-    """The share by which that is more than the oracle pays for the calls that were answered."""
+    """The share by which that is more than what the oracle pays for the calls that were answered."""
     success: float
     """The share of calls answered, of those that came while at least one honest offer was up."""
     attempts_when_down: float

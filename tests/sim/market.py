@@ -132,7 +132,11 @@ class Market:
 
     def is_up(self, place: int, time: float) -> bool:
         """It answers most calls."""
-        return self._weather[self.seller(place).number].at(time).sky in {Sky.CLEAR, Sky.BROWN}
+        return self._sky(place, time) in {Sky.CLEAR, Sky.BROWN}
+
+    def is_well(self, place: int, time: float) -> bool:
+        """It answers all but very few calls, and as fast as ever."""
+        return self._sky(place, time) is Sky.CLEAR
 
     def charge(self, place: int, time: float, *, usage: Usage) -> Msat:
         """What it takes for this usage, whatever it quotes."""
@@ -163,6 +167,9 @@ class Market:
                 return Fate(How.STALLED, PATIENCE, self.charge(place, time, usage=prompt))
             case Sky.BROWN:
                 return self._served(place, time, ask=ask, attempt=attempt, slowness=_SLOWNESS)
+
+    def _sky(self, place: int, time: float) -> Sky:
+        return self._weather[self.seller(place).number].at(time).sky
 
     def _sells(self, seller: Seller, model: str | None) -> bool:
         return model is None or (seller.name, model) in self._places

@@ -1,8 +1,8 @@
-"""Other ways to choose, on the same traffic: an oracle, and what is common elsewhere."""
+"""Other ways to choose, on the same traffic: what can't be known, and what is common elsewhere."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 
 from satisfice.config.schema import RoutingConfig
@@ -10,19 +10,29 @@ from tests.sim.books import Books
 from tests.sim.market import How, Market
 from tests.sim.traffic import Ask
 
-__all__ = ["cheapest_listed", "oracle", "round_robin"]
+__all__ = ["cheapest_listed", "clairvoyant", "oracle", "round_robin"]
 
 
 def oracle(market: Market, asks: Sequence[Ask]) -> Books:
-    """Knows what every attempt will come to, and makes the one that succeeds and costs the least.
+    """Knows who is well and what everybody charges in truth, and asks whoever of those costs the least.
 
     A call that comes while nobody is up it serves when that is over.
     """
+    return _by_knowing(market, asks, market.is_well)
+
+
+def clairvoyant(market: Market, asks: Sequence[Ask]) -> Books:
+    """Knows besides which attempts will succeed at those that are not well."""
+    return _by_knowing(market, asks, lambda _place, _time: True)
+
+
+def _by_knowing(market: Market, asks: Sequence[Ask], is_asked: Callable[[int, float], bool]) -> Books:
     books = Books(len(asks))
     for ask in asks:
         outage = market.outage(ask.model, ask.at)
         time = ask.at if outage is None else outage.end
-        fates = ((place, market.fate(place, time, ask=ask, attempt=0)) for place in _by_true_cost(market, ask, time))
+        places = (place for place in _by_true_cost(market, ask, time) if is_asked(place, time))
+        fates = ((place, market.fate(place, time, ask=ask, attempt=0)) for place in places)
         place, fate = next((place, fate) for place, fate in fates if fate.how is How.ANSWERED)
         books.note(ask.number, place, fate=fate)
         books.seconds[ask.number] = time - ask.at + fate.seconds

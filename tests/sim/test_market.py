@@ -48,8 +48,8 @@ def run(show: Show) -> _Run:
     }
     sums = {name: add_up(each, best, market, asks=asks) for name, each in ways.items()}
     title = (
-        f"{len(asks):,} calls in {asks[-1].at / 60:.0f} min, 50 providers of which 5 lie; for 3 min all of one model are "
-        f"down, for 3 min everybody; {probes.made} probes, at most {probes.most} of a breaker at once"
+        f"{len(asks):,} calls in {asks[-1].at / 60:.0f} min, 50 providers of which 5 lie; for 3 min all of one model "
+        f"are down, for 3 min everybody; {probes.made} probes, at most {probes.most} of a breaker at once"
     )
     show(table(title, _HEAD, [_row(name, each) for name, each in sums.items()]))
     return _Run(sums["satisfice"], sums["cheapest list price"], sums["round robin"], probes)

@@ -179,7 +179,7 @@ class Gateway:
             memory.has_new_lessons = False
             self._pools.forget()
         applied = self._policies.match(asking, request.model, last_words=partial(dialect.last_words, request))
-        return self._pools.find(request.model, applied, request.needs)
+        return self._pools.find(request.model, applied, needs=request.needs)
 
     async def _drive(self, job: Job, downstream: Downstream) -> None:
         drive = Drive(self._world, job, downstream=downstream)

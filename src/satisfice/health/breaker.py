@@ -54,7 +54,7 @@ class Limits(NamedTuple):
     """In a row."""
     open_for: float = 30.0
     """Seconds, the first time; they double each time that the probe fails."""
-    open_max: float = 600.0
+    open_max: float = 120.0
     """Seconds that those double up to. After as long without trouble the doubling is forgotten.
 
     Chance adds up to a quarter to either, so that those who saw the same outage don't come back in the same instant.

@@ -148,7 +148,7 @@ class Pools:
         self._memo.clear()
         self._held = 0
 
-    def find(self, asked: str, applied: Applied, needs: frozenset[Ability]) -> Pool:
+    def find(self, asked: str, applied: Applied, *, needs: frozenset[Ability]) -> Pool:
         """The pool for who asks for this; `UnknownModel`, with near misses, if nobody offers it at all."""
         key = (asked, applied, needs)
         pool = self._memo.get(key)

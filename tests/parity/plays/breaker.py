@@ -68,9 +68,9 @@ async def half_a_minute(clock: ManualClock) -> None:
     stage = _alone([_ERROR, _ERROR, _ERROR, WHOLE], clock)
     await fail(stage)
 
-    clock.advance(PAUSE - 1)
+    clock.advance(4.0)  # from five seconds on it would be tried as the only one there is
     early = await stage.ask()
-    clock.advance(PAUSE / 4 + 1)
+    clock.advance(1.25 * PAUSE)
     late = await stage.ask()
 
     assert (503, 200) == (early.status, late.status)
