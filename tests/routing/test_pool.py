@@ -23,7 +23,7 @@ from satisfice.routing.forecast import Forecast, kind_of
 from satisfice.routing.policy import NONE, Applied, Policy
 from satisfice.routing.pool import Pool, Pools
 from satisfice.wire.request import Ability, Request
-from tests.build import a_catalog, a_price, a_request, an_offer
+from tests.build import a_catalog, a_pool, a_price, a_request, an_offer
 
 _NOTHING: Final[frozenset[Ability]] = frozenset()
 _EU: Final = Policy(name="eu", allow_providers=("eu-*",))
@@ -327,6 +327,18 @@ def _find(pools: Pools, asked: str = "small", *, applied: Applied = NONE, needs:
 def _a_pool(prices: Iterable[Price]) -> Pool:
     offers = [an_offer(f"provider-{number:04}", price=price) for number, price in enumerate(prices)]
     return _find(Pools(Catalog([*offers, an_offer(model="other")]), Lessons()), "small" if offers else "other")
+
+
+@pytest.mark.parametrize(
+    ("rates", "has_caches"), [((None, None), False), ((None, 100_000), True), ((100_000,), False)], ids=str
+)
+def test_conversations_matter_where_there_is_a_choice_and_a_cache(
+    rates: tuple[int | None, ...], *, has_caches: bool
+) -> None:
+    """Without a cache to lose, who switches loses nothing, and nobody has to know what goes on with what."""
+    offers = [an_offer(f"p{number}", price=a_price(cache_read=rate)) for number, rate in enumerate(rates)]
+
+    assert has_caches is a_pool(offers).has_caches
 
 
 def _by_cost(

@@ -11,7 +11,7 @@ from satisfice.core.clock import ManualClock
 from tests.sim.books import Books, Sum, add_up
 from tests.sim.conftest import Show
 from tests.sim.market import Market, Outage
-from tests.sim.rivals import cheapest_listed, oracle, round_robin
+from tests.sim.rivals import cheapest_listed, clairvoyant, oracle, round_robin
 from tests.sim.shopping import Probes, shop
 from tests.sim.tables import table
 from tests.sim.traffic import Ask, traffic
@@ -41,6 +41,7 @@ def run(show: Show) -> _Run:
     best = oracle(market, asks)
     books, probes = shop(market, asks, seed=_SEED)
     ways = {
+        "clairvoyant": clairvoyant(market, asks),
         "oracle": best,
         "satisfice": books,
         "cheapest list price": cheapest_listed(market, asks),
@@ -48,8 +49,8 @@ def run(show: Show) -> _Run:
     }
     sums = {name: add_up(each, best, market, asks=asks) for name, each in ways.items()}
     title = (
-        f"{len(asks):,} calls in {asks[-1].at / 60:.0f} min, 50 providers of which 5 lie; for 3 min all of one model "
-        f"are down, for 3 min everybody; {probes.made} probes, at most {probes.most} of a breaker at once"
+        f"{len(asks):,} calls in {asks[-1].at / 60:.0f} min, 50 providers of which 5 lie; all of one model are down "
+        f"for 3 min, everybody for another 3; {probes.made} probes, at most {probes.most} of a breaker at once"
     )
     show(table(title, _HEAD, [_row(name, each) for name, each in sums.items()]))
     return _Run(sums["satisfice"], sums["cheapest list price"], sums["round robin"], probes)
@@ -81,11 +82,6 @@ def test_who_learns_nothing_pays_dearly_and_storms_the_market_when_it_is_down(ru
     for rival in (run.cheapest_listed, run.round_robin):
         assert rival.excess > 0.1
         assert rival.attempts_when_down > 3.0
-
-
-def test_nobody_pays_less_than_the_oracle(run: _Run) -> None:
-    """Or it would be none."""
-    assert min(run.gateway.excess, run.cheapest_listed.excess, run.round_robin.excess) >= 0.0
 
 
 def test_the_same_seed_gives_the_same_run() -> None:

@@ -142,7 +142,7 @@ class Gateway:
         memory, pool = self.memory, self._pool(dialect, request, asking=asking)
         now = self.clock.now()
         thread = NEW
-        if len(pool.offers) > 1:
+        if pool.has_caches:
             session = asking.session or request.session
             if session is not None and asking.key is not None:
                 session = f"{asking.key}/{session}"  # two callers may call theirs alike

@@ -78,7 +78,7 @@ _Row = tuple[float, float]
 class Pool:
     """Offers that qualify for a kind of request, and why the others don't."""
 
-    __slots__ = ("_tables", "applied", "asked", "by_id", "excluded", "offers", "relaxed", "unpriced")
+    __slots__ = ("_tables", "applied", "asked", "by_id", "excluded", "has_caches", "offers", "relaxed", "unpriced")
 
     def __init__(
         self,
@@ -99,6 +99,9 @@ class Pool:
         self.excluded = excluded
         self.applied = applied
         self.relaxed = relaxed
+        is_cached = len(offers) > 1 and any(price.cache_read is not None for _, price in offers)
+        self.has_caches: bool = is_cached or (relaxed is not None and relaxed.has_caches)
+        """It matters where a conversation goes on; elsewhere it costs nothing to switch, so each call stands alone."""
         self._tables = Recent[_Shape, tuple[int, Sequence[_Row]]](_TABLES)
 
     @property
