@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from satisfice.catalog.offers import Offer
-from satisfice.core.amounts import PER_MTOK, Msat, Usage
+from satisfice.core.amounts import PER_MTOK, Msat
 from satisfice.core.clock import ManualClock
 from tests.sim.chance import Luck
 from tests.sim.sellers import Seller, quotes, sellers
@@ -27,7 +27,7 @@ __all__ = ["PATIENCE", "Fate", "How", "Market", "Outage", "Quote"]
 PATIENCE: Final = 90.0
 """Seconds after which nobody waits for an answer any longer."""
 
-_TICK: Final = 5.0
+_TICK: Final = 10.0
 """Seconds from one moment at which there may be new quotes to the next."""
 _HICCUPS: Final = 0.002
 """The share of calls that fail in the best of times."""
@@ -67,6 +67,8 @@ class Quote(NamedTuple):
     """The price of an offer, in msat per million."""
 
     place: int
+    factor: float
+    """What is charged, as a share of it."""
     fee: int
     """Of calls."""
     input: int
@@ -119,7 +121,7 @@ class Market:
         offers = self.offers(time)
         known = self._quotes.get(model)
         if known is None or known[0] is not offers:
-            known = self._quotes[model] = (offers, [_quote(place, offers[place]) for place in self.places(model)])
+            known = self._quotes[model] = (offers, [self._quote(place, offers[place]) for place in self.places(model)])
         return known[1]
 
     def seller(self, place: int) -> Seller:
@@ -138,11 +140,12 @@ class Market:
         """It answers all but very few calls, and as fast as ever."""
         return self._sky(place, time) is Sky.CLEAR
 
-    def charge(self, place: int, time: float, *, usage: Usage) -> Msat:
-        """What it takes for this usage, whatever it quotes."""
+    def charge(self, place: int, time: float, *, tokens_in: int, tokens_out: int) -> Msat:
+        """What it takes for so many tokens, whatever it quotes."""
         price = self.offers(time)[place].price
         assert price is not None
-        return Msat(round(price.cost(usage) * self.seller(place).factor))
+        quoted = price.base_fee + -(-tokens_in * price.input // PER_MTOK) + -(-tokens_out * price.output // PER_MTOK)
+        return Msat(round(quoted * self.seller(place).factor))
 
     def fate(self, place: int, time: float, *, ask: Ask, attempt: int) -> Fate:
         """What comes of asking there at this moment."""
@@ -163,10 +166,15 @@ class Market:
             case Sky.BROWN if chance < 1 / 6:
                 return _FAILED
             case Sky.BROWN if chance < 1 / 3:
-                prompt = Usage(uncached=ask.usage.input)
-                return Fate(How.STALLED, PATIENCE, self.charge(place, time, usage=prompt))
+                charged = self.charge(place, time, tokens_in=ask.tokens_in, tokens_out=0)
+                return Fate(How.STALLED, PATIENCE, charged)
             case Sky.BROWN:
                 return self._served(place, time, ask=ask, attempt=attempt, slowness=_SLOWNESS)
+
+    def _quote(self, place: int, offer: Offer) -> Quote:
+        price = offer.price
+        assert price is not None
+        return Quote(place, self.seller(place).factor, price.base_fee * PER_MTOK, price.input, price.output)
 
     def _sky(self, place: int, time: float) -> Sky:
         return self._weather[self.seller(place).number].at(time).sky
@@ -178,15 +186,9 @@ class Market:
         """Its answer, charged for even if it comes too late."""
         seller = self.seller(place)
         wait = seller.wait * math.exp(0.4 * self._luck.normal(seller.number, ask.number, attempt))
-        seconds = slowness * (wait + ask.usage.output / seller.pace)
-        charged = self.charge(place, time, usage=ask.usage)
+        seconds = slowness * (wait + ask.tokens_out / seller.pace)
+        charged = self.charge(place, time, tokens_in=ask.tokens_in, tokens_out=ask.tokens_out)
         return Fate(How.ANSWERED, seconds, charged) if seconds < PATIENCE else Fate(How.STALLED, PATIENCE, charged)
-
-
-def _quote(place: int, offer: Offer) -> Quote:
-    price = offer.price
-    assert price is not None
-    return Quote(place, price.base_fee * PER_MTOK, price.input, price.output)
 
 
 _REFUSED: Final = Fate(How.REFUSED, 0.01)

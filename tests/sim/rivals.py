@@ -31,11 +31,12 @@ def _by_knowing(market: Market, asks: Sequence[Ask], is_asked: Callable[[int, fl
     for ask in asks:
         outage = market.outage(ask.model, ask.at)
         time = ask.at if outage is None else outage.end
-        places = (place for place in _by_true_cost(market, ask, time) if is_asked(place, time))
-        fates = ((place, market.fate(place, time, ask=ask, attempt=0)) for place in places)
-        place, fate = next((place, fate) for place, fate in fates if fate.how is How.ANSWERED)
-        books.note(ask.number, place, fate=fate)
-        books.seconds[ask.number] = time - ask.at + fate.seconds
+        for place in _by_true_cost(market, ask, time):
+            fate = market.fate(place, time, ask=ask, attempt=0)
+            if fate.how is How.ANSWERED and is_asked(place, time):
+                books.note(ask.number, place, fate=fate)
+                books.seconds[ask.number] = time - ask.at + fate.seconds
+                break
     return books
 
 
@@ -73,19 +74,19 @@ def _retry(market: Market, ask: Ask, places: Iterable[int], *, books: Books) -> 
 
 def _by_true_cost(market: Market, ask: Ask, time: float) -> list[int]:
     """How long the answer will be is known here."""
-    tokens_in, tokens_out = ask.usage.input, ask.usage.output
+    tokens_in, tokens_out = ask.tokens_in, ask.tokens_out
     costs = [
-        ((fee + tokens_in * rate_in + tokens_out * rate_out) * market.seller(place).factor, place)
-        for place, fee, rate_in, rate_out in market.quotes(ask.model, time)
+        (factor * (fee + tokens_in * rate_in + tokens_out * rate_out), place)
+        for place, factor, fee, rate_in, rate_out in market.quotes(ask.model, time)
     ]
     return [place for _, place in sorted(costs)]
 
 
 def _by_quote(market: Market, ask: Ask, time: float) -> list[int]:
     """And here, too, which real gateways can only guess."""
-    tokens_in, tokens_out = ask.usage.input, ask.usage.output
+    tokens_in, tokens_out = ask.tokens_in, ask.tokens_out
     costs = [
         (fee + tokens_in * rate_in + tokens_out * rate_out, place)
-        for place, fee, rate_in, rate_out in market.quotes(ask.model, time)
+        for place, _, fee, rate_in, rate_out in market.quotes(ask.model, time)
     ]
     return [place for _, place in sorted(costs)]

@@ -129,8 +129,7 @@ class _Floor:
     def _answer(self, fate: Fate, ask: Ask, *, telling: Telling) -> WholeAnswer:
         match fate.how:
             case How.ANSWERED:
-                usage = ask.usage
-                counts = b'"prompt_tokens":%d,"completion_tokens":%d' % (usage.input, usage.output)
+                counts = b'"prompt_tokens":%d,"completion_tokens":%d' % (ask.tokens_in, ask.tokens_out)
                 return an_answer(counts, *_told(telling, fate.charged))
             case How.FAILED:
                 return WholeAnswer(500, _AN_ERROR)

@@ -60,7 +60,7 @@ class _Quotes:
     """Fills `OfferSource` with whatever is offered at the moment."""
 
     name = "market"
-    period = 5.0
+    period = 10.0
 
     def __init__(self, offers: Callable[[], tuple[Offer, ...]]) -> None:
         self._offers = offers

@@ -8,7 +8,6 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from satisfice.core.amounts import Usage
 from satisfice.core.clock import ManualClock
 from tests.sim.chance import lognormal
 
@@ -23,8 +22,9 @@ class Ask(msgspec.Struct, frozen=True, gc=False):
     """In seconds since the beginning."""
     sort: int
     model: str
-    usage: Usage
+    tokens_in: int
     """What whoever answers it will count."""
+    tokens_out: int
     size: int
     """Bytes of its prompt."""
 
@@ -77,7 +77,7 @@ def _ask(number: int, time: float, *, sort: int, clock: ManualClock) -> Ask:
     tokens_in = min(_LONGEST_PROMPT, round(lognormal(clock, prompt, spread=_SPREAD)))
     tokens_out = min(limit, round(lognormal(clock, answer, spread=_SPREAD)))
     size = round(tokens_in * lognormal(clock, _BYTES_PER_TOKEN, spread=0.08))
-    return Ask(number, time, sort, model, Usage(uncached=tokens_in, text=tokens_out), size)
+    return Ask(number, time, sort, model, tokens_in, tokens_out, size)
 
 
 def body_of(ask: Ask) -> bytes:
