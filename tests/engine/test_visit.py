@@ -109,6 +109,32 @@ async def test_when_all_have_been_down_whoever_is_up_again_is_found_in_seconds(c
     assert ["acme", "bell", "acme", "bell"] == stage.tried[asked:]
 
 
+async def test_a_probe_that_is_slow_does_not_keep_all_others_from_trying_who_else_is_up(clock: ManualClock) -> None:
+    scripts: dict[str, Script | list[Script]] = {
+        "acme": [*[an_error(500)] * 3, Script().stall()],
+        "bell": [*[an_error(500)] * 3, WHOLE],
+    }
+    stage = Stage(scripts, clock, pacing=a_pace(max_attempts=2))
+    await _fail(stage)
+    clock.advance(10.0)
+    first = Caller()
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(_ask(stage, first))
+        await asyncio.sleep(1.0)
+        other = await _ask(stage)
+        first.gone.set()
+
+    assert "bell" == other.header("x-satisfice-provider")
+
+
+async def test_who_waits_for_a_rest_to_end_makes_nobody_be_tried_sooner(clock: ManualClock) -> None:
+    stage = _alone([an_error(429, {"retry-after": "4"}), WHOLE], clock)
+    await stage.ask()
+
+    assert 200 == (await stage.ask()).status
+
+
 async def test_after_a_while_one_call_tries_again_and_all_is_well(clock: ManualClock) -> None:
     stage = Stage({"acme": [*[an_error(500)] * 3, WHOLE], "bell": WHOLE}, clock)
     await _fail(stage)

@@ -20,6 +20,7 @@ from satisfice.engine.memory import Memory
 from satisfice.engine.refresher import Refresher
 from satisfice.engine.relay import tell
 from satisfice.engine.sweep import Sweep
+from satisfice.health.book import TroubleKind
 from satisfice.ports import Downstream, Endpoint, Headers, OfferSource, QuoteSource, Transport
 from satisfice.routing.conversation import NEW
 from satisfice.routing.policy import Asking, Policies
@@ -165,13 +166,26 @@ class Gateway:
     def _decide(self, dialect: Dialect, request: Request, *, asking: Asking) -> Decision:
         """The decision for a call that is to be made; if everybody is left alone, this call may try one of them."""
         try:
-            return self.decide(dialect, request, asking=asking)
+            decision = self.decide(dialect, request, asking=asking)
+            if not self._waits_for_probe(decision) or not self._hasten(dialect, request, asking=asking):
+                return decision
         except AllResting:
-            pool = self._pool(dialect, request, asking=asking)
-            offers = tuple(islice(chain((each.offer for each in pool.offers), pool.unpriced), _LOOKED_AT))
-            if not self.memory.health.hasten(offers, self.clock.now()):
+            if not self._hasten(dialect, request, asking=asking):
                 raise
-            return self.decide(dialect, request, asking=asking)
+        return self.decide(dialect, request, asking=asking)
+
+    def _waits_for_probe(self, decision: Decision) -> bool:
+        """Nobody can be asked now, and what comes of another call's probe may take as long as an answer."""
+        first, now = decision.candidates[0], self.clock.now()
+        if first.ready <= now:
+            return False
+        trouble = self.memory.health.trouble(first.offer, now)
+        return trouble is not None and trouble.kind is TroubleKind.PROBING
+
+    def _hasten(self, dialect: Dialect, request: Request, *, asking: Asking) -> bool:
+        pool = self._pool(dialect, request, asking=asking)
+        offers = tuple(islice(chain((each.offer for each in pool.offers), pool.unpriced), _LOOKED_AT))
+        return self.memory.health.hasten(offers, self.clock.now())
 
     def _pool(self, dialect: Dialect, request: Request, *, asking: Asking) -> Pool:
         memory = self.memory

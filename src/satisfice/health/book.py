@@ -102,7 +102,8 @@ class HealthBook:
         """
         self._index = Index(limits, special or {}, chance=chance, most=most)
         self._offers: Mapping[OfferId, OfferPage] = self._index.offers
-        self._dark: Sequence[Offer] = ()  # they were all down
+        self._most = most
+        self._dark: dict[OfferId, Sequence[Offer]] = {}  # those that were all down when each of them was tried early
         self._refresh_at = 0.0
         self.on_change = on_change
         """Told when a breaker's state changes."""
@@ -158,8 +159,17 @@ class HealthBook:
         for breaker in longest[1]:
             breaker.hasten(now)
         if longest[1]:
-            self._dark = offers
+            if len(self._dark) > self._most:  # callers can make names up
+                self._dark.clear()
+            self._dark |= dict.fromkeys((offer.id for offer in offers), offers)
         return bool(longest[1])
+
+    def _brighten(self, offers: Sequence[Offer], now: float) -> None:
+        """One of them is well again: so may the others be."""
+        for offer in offers:
+            self._dark.pop(offer.id, None)
+            for breaker in self._open_ones(offer, now):
+                breaker.hasten(now)
 
     def _open_ones(self, offer: Offer, now: float) -> Sequence[Breaker]:
         """The breakers, its own and its provider's, by which an offer is left alone."""
@@ -176,6 +186,8 @@ class HealthBook:
             page.stats.note_success(now, first_byte=first_byte, seconds=seconds, tokens=tokens)
             if page.id in self.failure_rates:
                 self._index.note_rate(page, now)
+        if permit.is_probe and permit.offer.id in self._dark:
+            self._brighten(self._dark[permit.offer.id], now)
         if self._succeed(provider, permit.provider_ticket, now=now, begun=permit.begun) and provider.failed:
             provider.failed.clear()
 
@@ -261,10 +273,6 @@ class HealthBook:
         if not was_closed:
             self._index.mark(page, now)
             self._tell(page, State.HALF_OPEN, to=State.CLOSED)
-            for offer in self._dark:
-                for breaker in self._open_ones(offer, now):
-                    breaker.hasten(now)
-            self._dark = ()
         return True
 
     def _fail(self, page: Page, ticket: Ticket | None, *, now: float, error: str) -> bool:

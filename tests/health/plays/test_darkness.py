@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from satisfice.health.book import TroubleKind
-from satisfice.health.breaker import State
+from satisfice.health.book import HealthBook, TroubleKind
+from satisfice.health.breaker import Limits, State
 from tests.build import an_offer
 from tests.health.life import Life
 
@@ -53,6 +53,33 @@ def test_while_it_was_only_one_of_many_the_others_keep_to_their_time() -> None:
     life.answers(_FIRST)
 
     assert [None, TroubleKind.OPEN] == [life.trouble(offer) for offer in _ALL]
+
+
+def test_two_models_that_are_down_at_once_come_back_each_with_its_own_sellers() -> None:
+    life = Life()
+    large = [an_offer("acme", "large"), an_offer("bell", "large")]
+    for offer in (*_ALL, *large):
+        life.fails(offer, offer, offer)
+    life.now += 10.0
+    assert life.book.hasten(_ALL, life.now)
+    assert life.book.hasten(large, life.now)
+
+    tried = next(offer for offer in _ALL if life.trouble(offer) is TroubleKind.HALF_OPEN)
+    life.answers(tried)
+
+    assert TroubleKind.OPEN not in [life.trouble(offer) for offer in _ALL]
+
+
+def test_names_that_callers_make_up_are_not_remembered_for_ever() -> None:
+    life = Life()
+    life.book = HealthBook(Limits(), chance=lambda: 0.0, most=2)
+    made_up = [an_offer(f"seller-{number}") for number in range(8)]
+    for offer in made_up:
+        life.fails(offer, offer, offer)
+        life.now += 10.0
+        life.book.hasten([offer], life.now)
+
+    assert len(vars(life.book)["_dark"]) < len(made_up)
 
 
 def test_a_provider_that_is_left_alone_is_tried_sooner_with_its_offer() -> None:
