@@ -11,6 +11,7 @@ from typing import Any
 
 __all__ = ["Provider", "provider"]
 
+_PATIENCE = 30.0
 _USAGE = {"prompt_tokens": 10, "completion_tokens": 2, "total_tokens": 12}
 
 
@@ -27,9 +28,21 @@ class Provider(ThreadingHTTPServer):
         """Of its answers to calls."""
         self.keys: list[str | None] = []
         """The `Authorization` of each request."""
+        self._news = threading.Condition()
         self.more = threading.Event()
         self.is_mute = False
         """It says nothing to who asks for models, before `more`."""
+
+    def note(self, key: str | None) -> None:
+        """Somebody has asked."""
+        with self._news:
+            self.keys.append(key)
+            self._news.notify_all()
+
+    def asked(self, times: int) -> None:
+        """Wait until it has been asked so often, ever."""
+        with self._news:
+            assert self._news.wait_for(lambda: len(self.keys) >= times, _PATIENCE), f"asked {len(self.keys)} times"
 
     @property
     def port(self) -> int:
@@ -62,13 +75,13 @@ class _Handler(BaseHTTPRequestHandler):
     server: Provider
 
     def do_GET(self) -> None:
-        self.server.keys.append(self.headers["authorization"])
+        self.server.note(self.headers["authorization"])
         if self.server.is_mute:
             self.server.more.wait()
         self._answer(200, {"object": "list", "data": [{"id": model} for model in self.server.models]})
 
     def do_POST(self) -> None:
-        self.server.keys.append(self.headers["authorization"])
+        self.server.note(self.headers["authorization"])
         asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
         if self.server.status != 200:
             self._answer(self.server.status, {"error": {"message": f"No. You asked {asked['messages']}."}})

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -58,14 +58,6 @@ def looked(program: Program) -> str:
     """Its address, once it knows what its providers have."""
     program.says('"event":"looked"')
     return program.url()
-
-
-def until(happens: Callable[[], bool]) -> None:
-    """Wait for what happens in another process."""
-    end = time.monotonic() + 30.0
-    while not happens():
-        assert time.monotonic() < end
-        time.sleep(0.01)
 
 
 def told(program: Program, event: str) -> list[dict[str, Any]]:
@@ -206,11 +198,11 @@ def test_the_former_gateway_looks_for_no_more_models(acme: Provider, bell: Provi
     restless = f"from satisfice.discovery.feeds import ModelListSource\nModelListSource.period = 0.01\n{QUICK}"
     write(tmp_path, acme)
     with Program("serve", "--port", "0", folder=tmp_path, python=(sys.executable, "-c", restless)) as program:
-        until(lambda: len(acme.keys) > 3)
+        acme.asked(4)
         write(tmp_path, bell)
         program.says('"event":"reloaded"')
         asked, more = len(acme.keys), len(bell.keys) + 10
-        until(lambda: len(bell.keys) > more)
+        bell.asked(more + 1)
         assert 0 == program.stop()
 
     assert len(acme.keys) <= asked + 1, "one may have been on its way"
@@ -438,7 +430,7 @@ def test_a_signal_to_stop_does_not_wait_for_the_file(
         looked(program)
         bell.is_mute = True
         write(tmp_path, bell)
-        until(lambda: bool(bell.keys))
+        bell.asked(1)
         began = time.monotonic()
         program.send(number)
         assert 0 == program.end()
