@@ -405,7 +405,7 @@ async def test_what_is_cancelled_while_providers_are_asked_leaves_nothing_open(
         before = scene.front
         bell.is_mute = True
         write(tmp_path, bell)
-        await asyncio.to_thread(until, lambda: bool(bell.keys))
+        await asyncio.to_thread(bell.asked, 1)
 
     assert before is scene.front
     assert tasks == len(asyncio.all_tasks())
