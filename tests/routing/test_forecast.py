@@ -337,6 +337,21 @@ def test_models_that_were_not_used_for_long_are_forgotten(monkeypatch: pytest.Mo
     assert [{"a", "c"}] * 3 == [set(snapshot.text), set(snapshot.images), set(snapshot.models)]
 
 
+def test_of_what_is_well_known_only_every_seventh_call_is_learnt_from() -> None:
+    """It costs as much as to decide, and one call in hundreds moves nothing; still, a change is noticed."""
+    forecast = Forecast()
+    for _ in range(300):
+        _learn(forecast, a_request(), usage=a_usage(10, 500))
+    before = forecast.version
+
+    for _ in range(70):
+        _learn(forecast, a_request(), usage=a_usage(10, 500))
+    assert 10 == forecast.version - before
+    for _ in range(1_400):
+        _learn(forecast, a_request(), usage=a_usage(10, 2_000))
+    assert 1_700 < forecast.expect(a_request(), _MODEL, kind=_PLAIN).output < 2_000
+
+
 def _learn(forecast: Forecast, request: Request, *, usage: Usage, model: ModelId = _MODEL, kind: Kind = _PLAIN) -> None:
     forecast.learn(request, model, kind=kind, usage=usage)
 

@@ -225,7 +225,8 @@ class Gateway:
         memory, decision = self.memory, job.decision
         if seen.is_complete:
             memory.forecast.learn(job.request, offer.model, kind=decision.kind, usage=usage)
-        memory.conversations.note(decision.thread, offer, usage=usage, now=self.clock.now())
+        if decision.thread is not NEW:
+            memory.conversations.note(decision.thread, offer, usage=usage, now=self.clock.now())
         if seen.charged is not None and offer.price is not None:
             memory.charges.note(offer, expected=offer.price.cost(usage), charged=seen.charged)
 

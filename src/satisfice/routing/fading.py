@@ -37,6 +37,11 @@ class Ratio:
         self.value = self._top / self._bottom
 
     @property
+    def weight(self) -> float:
+        """How much it is made of: what the lower sum has come to."""
+        return self._bottom
+
+    @property
     def sums(self) -> Sums:
         """What it is made of."""
         return Sums(self._top, self._bottom)

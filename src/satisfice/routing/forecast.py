@@ -63,6 +63,9 @@ _MODELS: Final = 4_096
 _ENDLESS: Final = 10**12
 """More tokens than this are told as so many: a caller may ask for any number, and a float can't hold each."""
 
+_EVERY: Final = 7
+"""To learn takes as long as to decide. Not a round number, so that what comes in turns is not always the same one."""
+
 _BYTES_PER_TOKEN: Final = 4.0
 """Of English text, code and the JSON around them; https://help.openai.com/en/articles/4936856."""
 _FAMILIES: Final = (
@@ -121,7 +124,7 @@ def kind_of(request: Request) -> Kind:
 class Forecast:
     """What is known of models: how they count what they read, and how much they write."""
 
-    __slots__ = ("_family", "_images", "_kinds", "_lengths", "_seen", "_text", "version")
+    __slots__ = ("_family", "_images", "_kinds", "_lengths", "_passed", "_seen", "_text", "version")
 
     def __init__(self) -> None:
         """Nothing has been learnt yet."""
@@ -133,6 +136,7 @@ class Forecast:
         self._kinds = {kind: Lengths.around(tokens) for kind, tokens in _PRIORS.items()}
         self._lengths = Recent[tuple[ModelId, Kind], Lengths](_MODELS)
         self._seen: tuple[Body, int, int] | None = None
+        self._passed = 0  # calls that there was hardly anything to learn from
 
     def expect(self, request: Request, model: ModelId, *, kind: Kind) -> Expected:
         """The tokens that this call, which is of this kind, will take at this model."""
@@ -158,13 +162,19 @@ class Forecast:
         return self._family(model) if text is None else text.value, lengths.mean
 
     def learn(self, request: Request, model: ModelId, *, kind: Kind, usage: Usage) -> None:
-        """A call of this kind has taken so much at this model."""
+        """A call of this kind has taken so much at this model. Where much is known only some are looked at."""
+        self._seen = None
+        known = self._lengths.get((model, kind))
+        if known is not None and known.is_settled:
+            self._passed += 1
+            if self._passed % _EVERY:
+                return
         self.version += 1
         if usage.input:
             self._learn_input(request, model, tokens=min(usage.input, _ENDLESS))
-        self._seen = None
+            self._seen = None
         everybody = self._kinds[kind]
-        lengths = self._lengths.get((model, kind)) or Lengths.around(everybody.mean, everybody.deviation)
+        lengths = known or Lengths.around(everybody.mean, everybody.deviation)
         self._lengths.put((model, kind), lengths)
         tokens, limit = min(usage.output, _ENDLESS) / max(1, request.choices), request.max_output
         for each in (lengths, everybody):

@@ -22,6 +22,8 @@ __all__ = ["Lengths", "Span"]
 _PRIOR: Final = 8.0
 """Answers that a beginning is worth: one answer moves it by a ninth, fifty leave a ninth of it."""
 _FADE: Final = 0.99
+_SETTLED: Final = 90.0
+"""Of the 100 answers that it can ever be worth."""
 _DEVIATION: Final = 1.0
 """Of the logarithm, before anything is known: one answer in ten is 2.2 times the mean."""
 _LEAST_DEVIATION: Final = 0.1
@@ -74,6 +76,11 @@ class Lengths:
     def sums(self) -> tuple[Sums, Sums]:
         """What they are made of: tokens over answers, and squares of how far off the logarithm was over answers."""
         return self._mean.sums, self._spread.sums
+
+    @property
+    def is_settled(self) -> bool:
+        """So many answers have been seen that one more hardly moves it."""
+        return self._mean.weight > _SETTLED
 
     def add(self, tokens: float, *, is_cut: bool) -> None:
         """An answer was so long; or, if it was cut off, at least so long."""
