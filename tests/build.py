@@ -18,10 +18,10 @@ from satisfice.health.book import HealthBook
 from satisfice.health.breaker import Limits
 from satisfice.routing.charges import Charges
 from satisfice.routing.conversation import Conversations
+from satisfice.routing.cost import Conditions
 from satisfice.routing.forecast import Forecast
 from satisfice.routing.policy import NONE, Applied
 from satisfice.routing.pool import Pool, Pools
-from satisfice.routing.select import Conditions
 from satisfice.wire.openai_chat import OpenAIChat
 from satisfice.wire.request import Ability, Request
 
@@ -112,6 +112,7 @@ def some_conditions(
     clock: ManualClock | None = None,
     *,
     health: HealthBook | None = None,
+    forecast: Forecast | None = None,
     charges: Charges | None = None,
     conversations: Conversations | None = None,
     turn: int = 0,
@@ -120,7 +121,7 @@ def some_conditions(
     clock = clock or ManualClock()
     return Conditions(
         clock.now(),
-        Forecast(),
+        forecast or Forecast(),
         charges or Charges(),
         conversations or Conversations(lifetimes={}),
         health or HealthBook(Limits(), chance=clock.chance),

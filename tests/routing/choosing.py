@@ -11,14 +11,16 @@ from hypothesis import strategies as st
 from satisfice.catalog.lessons import Lessons
 from satisfice.catalog.offers import Catalog, Offer, OfferId, Price, Tier
 from satisfice.core.amounts import Msat, Rate
+from satisfice.core.clock import ManualClock
 from satisfice.core.errors import NoCandidate
 from satisfice.health.book import HealthBook, Permit
 from satisfice.health.breaker import Limits
 from satisfice.routing.charges import Charges
 from satisfice.routing.conversation import NEW, Thread, Warm
+from satisfice.routing.cost import Candidate, Conditions
 from satisfice.routing.policy import NONE, Applied
 from satisfice.routing.pool import Pools
-from satisfice.routing.select import Candidate, Conditions, Decision, decide
+from satisfice.routing.select import Decision, decide
 from satisfice.wire.request import Request
 from tests.build import a_request, an_offer, some_conditions
 
@@ -87,7 +89,7 @@ class Health:
 
     def after(self, seconds: float = 0.0, *, turn: int = 0) -> Conditions:
         """So much later."""
-        return some_conditions(health=self.book, turn=turn)._replace(now=NOW + seconds)
+        return some_conditions(ManualClock(now=NOW + seconds), health=self.book, turn=turn)
 
     def fail(self, offer: Offer, now: float = NOW) -> None:
         self.book.fail(self.enter(offer, now), now, error="status 500", is_providers=False)

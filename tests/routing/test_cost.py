@@ -14,12 +14,22 @@ from hypothesis import strategies as st
 from satisfice.catalog.model import ModelId
 from satisfice.catalog.offers import Offer, Price, Tier
 from satisfice.core.amounts import PER_MTOK, Msat, Rate, Usage
-from satisfice.routing.charges import Charges
+from satisfice.core.clock import ManualClock
 from satisfice.routing.conversation import NEW, Conversations, Thread, Warm
-from satisfice.routing.cost import Cost, Costs, Estimate, Turn, cost_of, estimate, turn_to_come, writes_cache
+from satisfice.routing.cost import (
+    Candidate,
+    Conditions,
+    Costs,
+    Estimate,
+    Turn,
+    cost_of,
+    estimate,
+    turn_to_come,
+    writes_cache,
+)
 from satisfice.routing.forecast import Expected, Forecast, kind_of
 from satisfice.wire.request import Request
-from tests.build import a_price, a_request, an_offer
+from tests.build import a_price, a_request, an_offer, some_conditions
 from tests.routing.choosing import NOW, PRICES, REQUESTS, THREADS, charging
 
 _COUNTS: Final = st.integers(0, 10**9)
@@ -170,7 +180,7 @@ def test_the_turn_in_the_middle_is_the_mean_of_all(expected: Expected, turns: in
 def test_a_call_takes_the_tokens_that_are_forecast_for_each_model() -> None:
     request, forecast = a_request(prompt="word " * 800, max_output=90), Forecast()
     forecast.learn(request, ModelId("large"), kind=kind_of(request), usage=Usage(uncached=2_000, text=10))
-    costs = _costs(request, forecast=forecast)
+    costs = _costs(request, conditions=some_conditions(forecast=forecast))
 
     for name in ("small", "large", "small"):
         model = ModelId(name)
@@ -182,35 +192,39 @@ def test_a_call_takes_the_tokens_that_are_forecast_for_each_model() -> None:
 @given(price=PRICES, request_=REQUESTS, thread=THREADS, factor=st.floats(0.5, 5.0))
 def test_a_cost_is_that_of_the_estimate(price: Price, request_: Request, *, thread: Thread, factor: float) -> None:
     offer = an_offer("provider-00", price=price)
-    costs = _costs(request_, thread, charges=charging([offer], factor))
+    conditions = some_conditions(ManualClock(now=NOW), charges=charging([offer], factor))
+    costs = _costs(request_, thread, conditions)
 
-    cost = _cost(costs, offer, price)
+    found = _candidate(costs, offer, price)
     whole = estimate(
         price,
         costs.tokens(offer.model),
-        cached=cost.cached,
+        cached=found.cached,
         is_written=writes_cache(thread),
-        factor=cost.factor,
+        factor=found.factor,
     )
 
-    assert whole.expected == cost.call
-    assert whole.high == round(costs.high(price, costs.tokens(offer.model), cost=cost))
-    assert pytest.approx(cost.factor * _cost(_costs(request_, thread), offer, price).turn) == cost.turn
-    assert factor == pytest.approx(cost.factor, rel=0.03)
-    assert 0 <= cost.cached <= costs.tokens(offer.model).input
+    assert whole.expected == found.cost
+    assert whole.high == round(costs.high(found, price))
+    assert pytest.approx(found.factor * _candidate(_costs(request_, thread), offer, price).score) == found.score
+    assert factor == pytest.approx(found.factor, rel=0.03)
+    assert 0 <= found.cached <= costs.tokens(offer.model).input
 
 
 def test_a_single_call_costs_on_average_what_it_costs() -> None:
-    assert Cost(Msat(10_600), 10_600.0, 0, 1.0) == _cost(_costs(_a_prompt(10_000)), an_offer(), a_price())
+    offer, price = an_offer(), a_price()
+
+    assert Candidate(offer, Msat(10_600), 10_600.0) == _candidate(_costs(_a_prompt(10_000)), offer, price)
 
 
 def test_what_was_said_before_is_cheaper_where_it_was_said() -> None:
     """The prompt has 10,000 tokens, of which 8,000 were said before; caches keep four fifths of what they are given."""
     price = a_price(1_000_000, 0, cache_read=100_000)
     costs = _costs(_a_prompt(10_000), _a_thread("here", said=8_000))
+    here, there = _offer("here", price), _offer("there", price)
 
-    assert Cost(Msat(3_600 + 640), 4_240.0, 6_400, 1.0) == _cost(costs, _offer("here", price), price)
-    assert Cost(Msat(10_000), 10_000.0, 0, 1.0) == _cost(costs, _offer("there", price), price)
+    assert Candidate(here, Msat(3_600 + 640), 4_240.0, 6_400) == _candidate(costs, here, price)
+    assert Candidate(there, Msat(10_000), 10_000.0) == _candidate(costs, there, price)
 
 
 def test_what_goes_on_is_compared_by_what_all_turns_cost() -> None:
@@ -219,7 +233,9 @@ def test_what_goes_on_is_compared_by_what_all_turns_cost() -> None:
 
     def turn(remaining: float) -> tuple[float, float]:
         costs = _costs(_a_prompt(10_000), _a_thread("here", said=9_000, remaining=remaining))
-        return _cost(costs, _offer("here", here), here).turn, _cost(costs, _offer("there", there), there).turn
+        return _candidate(costs, _offer("here", here), here).score, _candidate(
+            costs, _offer("there", there), there
+        ).score
 
     first, last = turn(0.0), turn(20.0)
     assert first[0] < first[1]
@@ -241,7 +257,7 @@ def test_staying_is_preferred_exactly_where_it_is_cheaper(
     warm = {offer.id: Warm(said, NOW - gap) for offer, gap in zip(offers[1:], gaps, strict=False)}
     thread = Thread(turns=3, remaining=float(remaining), prefix=said, warm=warm, at=NOW)
     conversations = Conversations(lifetimes={})
-    costs = _costs(_a_prompt(prompt), thread, conversations=conversations)
+    costs = _costs(_a_prompt(prompt), thread, some_conditions(ManualClock(now=NOW), conversations=conversations))
     tokens = costs.tokens(offers[0].model)
 
     def total(offer: Offer, price: Price) -> int:
@@ -255,31 +271,17 @@ def test_staying_is_preferred_exactly_where_it_is_cheaper(
         return spent
 
     totals = [total(offer, price) for offer, price in zip(offers, prices, strict=True)]
-    turns = [_cost(costs, offer, price).turn for offer, price in zip(offers, prices, strict=True)]
+    turns = [_candidate(costs, offer, price).score for offer, price in zip(offers, prices, strict=True)]
 
     assert pytest.approx(totals, abs=20.0 * (remaining + 1)) == [(remaining + 1) * turn for turn in turns]
     assert totals[turns.index(min(turns))] <= min(totals) + 20 * (remaining + 1)
 
 
-def _costs(
-    request: Request,
-    thread: Thread = NEW,
-    *,
-    forecast: Forecast | None = None,
-    charges: Charges | None = None,
-    conversations: Conversations | None = None,
-) -> Costs:
-    return Costs(
-        request,
-        thread,
-        forecast=forecast or Forecast(),
-        charges=charges or Charges(),
-        conversations=conversations or Conversations(lifetimes={}),
-        now=NOW,
-    )
+def _costs(request: Request, thread: Thread = NEW, conditions: Conditions | None = None) -> Costs:
+    return Costs(request, thread, conditions=conditions or some_conditions(ManualClock(now=NOW)))
 
 
-def _cost(costs: Costs, offer: Offer, price: Price) -> Cost:
+def _candidate(costs: Costs, offer: Offer, price: Price) -> Candidate:
     return costs.of(offer, price, expected=costs.tokens(offer.model))
 
 

@@ -6,9 +6,10 @@ from typing import Final
 
 import pytest
 
+from satisfice.core.clock import ManualClock
 from satisfice.health.book import HealthBook, Trouble, TroubleKind
 from satisfice.routing.doubts import Doubts
-from tests.build import an_offer
+from tests.build import an_offer, some_conditions
 from tests.routing.choosing import NOW, Health, choose, codes, market, providers
 
 _OFFER: Final = an_offer("acme")
@@ -161,4 +162,4 @@ def test_an_offer_that_rests_is_not_waited_for_where_one_of_unknown_price_is_wel
 
 
 def _doubts(book: HealthBook | None = None, now: float = NOW) -> Doubts:
-    return Doubts(book or Health().book, now, longest_wait=10.0, probe_wait=3.0)
+    return Doubts(some_conditions(ManualClock(now=now), health=book or Health().book))

@@ -188,7 +188,7 @@ def test_the_answer_is_bounded_by_the_caller_s_limit() -> None:
 def test_every_choice_is_an_answer() -> None:
     one, three = (Forecast().expect(a_request(max_output=100, choices=n), _MODEL, kind=_PLAIN) for n in (1, 3))
 
-    assert Expected(one.input, *(3 * each for each in one[1:])) == three
+    assert Expected(one.input, 3 * one.output, 3 * one.low, 3 * one.high, 3 * one.most) == three
 
 
 @pytest.mark.parametrize("limit", [0, -1])
@@ -196,7 +196,7 @@ def test_senseless_limits_make_no_answer_negative(limit: int) -> None:
     """The upstream will refuse them; until then they must not make an offer look cheap."""
     expected = Forecast().expect(a_request(max_output=limit), _MODEL, kind=_PLAIN)
 
-    assert (0, 0, 0, 0) == expected[1:]
+    assert Expected(expected.input, 0, 0, 0, 0) == expected
 
 
 @pytest.mark.parametrize("choices", [0, -3])
@@ -274,7 +274,7 @@ def test_rates_are_what_a_call_without_a_limit_is_expected_to_take() -> None:
         per_byte, answer = forecast.rates(_MODEL, _PLAIN)
         expected = forecast.expect(request, _MODEL, kind=_PLAIN)
 
-        assert (round(per_byte * request.body.size), round(answer)) == expected[:2]
+        assert (round(per_byte * request.body.size), round(answer)) == (expected.input, expected.output)
         _learn(forecast, request, usage=usage)
 
 

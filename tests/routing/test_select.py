@@ -9,15 +9,17 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from satisfice.catalog.model import Capabilities
 from satisfice.catalog.offers import Offer, OfferId, Price, Tier
 from satisfice.core.amounts import Msat, Rate
 from satisfice.core.errors import AllResting, NoCandidate
 from satisfice.routing.conversation import NEW, Thread, Warm
+from satisfice.routing.cost import Conditions
 from satisfice.routing.forecast import kind_of
 from satisfice.routing.policy import Applied, Asking, Policies, Policy, Strategy
-from satisfice.routing.select import Conditions, decide
+from satisfice.routing.select import decide
 from satisfice.wire.request import Ability, Request
 from tests.build import a_pool, a_price, a_request, an_offer, some_conditions
 from tests.routing.choosing import (
@@ -156,7 +158,7 @@ def test_a_decision_depends_on_its_arguments_and_changes_none_of_them(
     prices: Sequence[Price], request_: Request, *, thread: Thread, data: st.DataObject
 ) -> None:
     offers = market(prices)
-    conditions = _some_dishonest(offers, data)._replace(chance=lambda: 0.5)
+    conditions = replace(_some_dishonest(offers, data), chance=lambda: 0.5)
     strategy = data.draw(st.sampled_from(Strategy))
     pool = a_pool(offers, applied=Applied(strategy=strategy, spread=0.2))
     before = _snapshot(conditions)
@@ -451,8 +453,8 @@ def test_one_call_in_ten_finds_out_how_fast_an_offer_is_the_cheapest_first() -> 
     health.succeed(offers[1], 1.0)
     known, unknown = ["provider-01", "provider-00"], ["provider-02", "provider-03"]
 
-    assert [*unknown, *known] == _fastest(offers, health.after()._replace(chance=lambda: 0.099))
-    assert [*known, *unknown] == _fastest(offers, health.after()._replace(chance=lambda: 0.1))
+    assert [*unknown, *known] == _fastest(offers, replace(health.after(), chance=lambda: 0.099))
+    assert [*known, *unknown] == _fastest(offers, replace(health.after(), chance=lambda: 0.1))
 
 
 @pytest.mark.parametrize(
@@ -467,7 +469,7 @@ def test_one_call_in_ten_finds_out_how_fast_an_offer_is_the_cheapest_first() -> 
 def test_policies_have_offers_take_turns_or_chance_choose(applied: Applied, order: Sequence[int]) -> None:
     """Chance says 0.9, then 0.1, then 0.5."""
     offers = market([a_price(1_000_000), a_price(1_010_000), a_price(9_000_000)])
-    conditions = some_conditions(turn=5)._replace(chance=iter((0.9, 0.1, 0.5)).__next__)
+    conditions = replace(some_conditions(turn=5), chance=iter((0.9, 0.1, 0.5)).__next__)
 
     found = choose(offers, applied=applied, conditions=conditions).candidates
 

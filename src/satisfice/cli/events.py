@@ -177,7 +177,9 @@ def called(job: Job, seen: Seen, *, now: float, unix_ms: int) -> Called:
         # Not what the upstream said of it: that may quote the prompt.
         failures=tuple(
             FailedAttempt(provider, outcome.detail) for provider, outcome in seen.failures if not outcome.is_denied
-        ),
+        )
+        if seen.failures
+        else (),
         code=None if seen.error is None else seen.error.code,
     )
 

@@ -15,8 +15,9 @@ from satisfice.cli.asking import Market, market
 from satisfice.cli.exits import Failure
 from satisfice.core.amounts import show_msat
 from satisfice.core.errors import AllResting, CallerError, UnknownModel
+from satisfice.routing.cost import Candidate
 from satisfice.routing.policy import Asking
-from satisfice.routing.select import Candidate, Decision
+from satisfice.routing.select import Decision
 from satisfice.server.showing import decision_as_json
 from satisfice.wire.openai_chat import OpenAIChat
 

@@ -18,7 +18,8 @@ from satisfice.engine.memory import Memory
 from satisfice.engine.visit import Visit
 from satisfice.health.book import Trouble
 from satisfice.ports import Answer, Endpoint, Headers, Sending, Transport
-from satisfice.routing.select import Candidate, Decision
+from satisfice.routing.cost import Candidate
+from satisfice.routing.select import Decision
 from satisfice.wire.observer import StreamObserver
 from satisfice.wire.request import Dialect, Request
 

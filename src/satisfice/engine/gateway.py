@@ -23,9 +23,10 @@ from satisfice.engine.sweep import Sweep
 from satisfice.health.book import TroubleKind
 from satisfice.ports import Downstream, Endpoint, Headers, OfferSource, QuoteSource, Transport
 from satisfice.routing.conversation import NEW
+from satisfice.routing.cost import Conditions
 from satisfice.routing.policy import Asking, Policies
 from satisfice.routing.pool import Pool, Pools
-from satisfice.routing.select import Conditions, Decision, decide
+from satisfice.routing.select import Decision, decide
 from satisfice.wire.request import Dialect, Request
 
 __all__ = ["Gateway", "Supply"]
@@ -167,7 +168,10 @@ class Gateway:
         """The decision for a call that is to be made; if everybody is left alone, this call may try one of them."""
         try:
             decision = self.decide(dialect, request, asking=asking)
-            if not self._waits_for_probe(decision) or not self._hasten(dialect, request, asking=asking):
+            # Who has somebody to ask at once, as nearly all have, waits for nothing.
+            if not decision.candidates[0].ready or not self._waits_for_probe(decision):
+                return decision
+            if not self._hasten(dialect, request, asking=asking):
                 return decision
         except AllResting:
             if not self._hasten(dialect, request, asking=asking):

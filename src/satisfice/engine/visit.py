@@ -16,12 +16,12 @@ class Visit:
     __slots__ = ("_begun", "_book", "_clock", "_lease", "_permit", "first_output", "offer")
 
     def __init__(self, book: HealthBook, permit: Permit, *, clock: Clock, lease: float) -> None:
-        """The attempt begins now; `lease` is the most seconds it can take."""
+        """The attempt begins with the permit; `lease` is the most seconds it can take."""
         self._book = book
         self._clock = clock
         self._permit: Permit | None = permit
         self._lease = lease
-        self._begun = clock.now()
+        self._begun = permit.begun
         self.offer = permit.offer
         self.first_output: float | None = None
         """Seconds until it was there."""

@@ -129,7 +129,8 @@ class HealthBook:
         """Leave to make an attempt there, or why not. If it is a probe, its result counts for `lease` seconds."""
         page = self._offers.get(offer.id) or self._index.offer(offer.id, offer.provider, now=now)
         is_probe = False
-        if offer.id in self.troubled or offer.provider in self.troubled:
+        troubled = self.troubled
+        if troubled and (offer.id in troubled or offer.provider in troubled):
             trouble = self.trouble(offer, now)
             is_probe = trouble is not None
             if trouble is not None and trouble.kind is not TroubleKind.HALF_OPEN:
@@ -181,7 +182,8 @@ class HealthBook:
         if permit.is_back:
             return
         permit.is_back = True
-        page, provider = permit.page, permit.page.provider
+        page = permit.page
+        provider = page.provider
         if self._succeed(page, permit.ticket, now=now, begun=permit.begun):
             page.stats.note_success(now, first_byte=first_byte, seconds=seconds, tokens=tokens)
             if page.id in self.failure_rates:
@@ -265,6 +267,8 @@ class HealthBook:
         return trouble
 
     def _succeed(self, page: Page, ticket: Ticket | None, *, now: float, begun: float) -> bool:
+        if not page.rest.count and page.breaker.is_calm(ticket):
+            return True
         was_closed = page.breaker.opened_at is None
         if not page.breaker.succeed(ticket, now):
             return False

@@ -152,6 +152,10 @@ class Breaker:
         self._half_open_at = self.free_at = now
         self._is_hasty = True
 
+    def is_calm(self, ticket: Ticket | None) -> bool:
+        """Success with this ticket is no news: nothing has failed since the last one."""
+        return not self.failures and self.opened_at is None and ticket == self._generation
+
     def succeed(self, ticket: Ticket | None, now: float) -> bool:
         """The call went well. False: the news is late."""
         if not self.is_current(ticket, now):

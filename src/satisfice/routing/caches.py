@@ -79,7 +79,10 @@ class Caches:
 
     def kept(self, offer: Offer, tokens: int) -> int:
         """Of so many tokens that the offer read a moment ago, those that its cache will probably serve."""
-        return int(tokens * self._of(offer.provider).share.value) if _is_worth_caching(offer, tokens) else 0
+        price = offer.price
+        if tokens < _FEWEST or price is None or price.cache_read is None:
+            return 0
+        return int(tokens * self._of(offer.provider).share.value)
 
     def learn(self, provider: str, *, gap: float, share: float) -> None:
         """So many seconds after it had read a prompt, the provider served such a share of it from its cache."""
@@ -103,7 +106,7 @@ class Caches:
             self._caches.put(provider, cache)
 
     def _of(self, provider: str) -> _Cache:
-        believed = self.lifetimes.get(provider, _LIFETIME)
+        believed = self.lifetimes.get(provider, _LIFETIME) if self.lifetimes else _LIFETIME
         cache = self._caches.get(provider)
         if cache is None or cache.believed != believed:
             cache = _Cache(believed)

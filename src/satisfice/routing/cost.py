@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import msgspec
@@ -9,24 +11,60 @@ import msgspec
 from satisfice.catalog.model import ModelId
 from satisfice.catalog.offers import Offer, Price
 from satisfice.core.amounts import PER_MTOK, Msat
+from satisfice.health.book import HealthBook
 from satisfice.routing.charges import Charges
 from satisfice.routing.conversation import Conversations, Thread
 from satisfice.routing.forecast import Expected, Forecast, kind_of
 from satisfice.wire.request import Request
 
-__all__ = ["Cost", "Costs", "Estimate", "Turn", "cost_of", "estimate", "turn_to_come", "writes_cache"]
+__all__ = [
+    "Candidate",
+    "Conditions",
+    "Costs",
+    "Estimate",
+    "Turn",
+    "cost_of",
+    "estimate",
+    "turn_to_come",
+    "writes_cache",
+]
 
 
-class Cost(msgspec.Struct, frozen=True, gc=False):
-    """What an offer is expected to cost, in msat, and what that comes from."""
+class Conditions(msgspec.Struct, frozen=True, gc=False):
+    """What a decision depends on besides the request and the pool. A decision changes none of it."""
 
-    call: Msat
-    turn: float
-    """The mean of this call and those that will follow on it, if all are made there."""
-    cached: int
+    now: float
+    """On the injected clock."""
+    forecast: Forecast
+    charges: Charges
+    conversations: Conversations
+    health: HealthBook
+    chance: Callable[[], float]
+    """Numbers in [0, 1), where a policy lets chance decide."""
+    turn: int = 0
+    """Which call this is, for who takes turns."""
+    longest_wait: float = 10.0
+    """Seconds that a call may wait for an offer that rests, if there is no other."""
+    probe_wait: float = 3.0
+    """Seconds that it may wait for another call's probe."""
+
+
+class Candidate(msgspec.Struct, frozen=True, gc=False):
+    """An offer that qualifies, with what it is expected to cost."""
+
+    offer: Offer
+    cost: Msat | None
+    """For this call; None: its price is not known."""
+    score: float = math.inf
+    """What it is ranked by, the least first: msat a turn, or seconds where latency counts."""
+    cached: int = 0
     """Tokens of the prompt that its cache is expected to serve."""
-    factor: float
+    factor: float = 1.0
     """What it has charged lately, as a share of its price."""
+    ready: float = 0.0
+    """Not before, on the injected clock."""
+    is_probe: bool = False
+    """It has failed lately, and this call would find out whether it is well again."""
 
 
 class Estimate(NamedTuple):
@@ -106,36 +144,14 @@ class Costs:
     what they will hold if all are made there.
     """
 
-    __slots__ = (
-        "_conversations",
-        "_factor_of",
-        "_forecast",
-        "_is_written",
-        "_now",
-        "_request",
-        "_thread",
-        "_turns",
-        "expected",
-        "kind",
-    )
+    __slots__ = ("_conditions", "_forecast", "_is_written", "_request", "_thread", "_turns", "expected", "kind")
 
-    def __init__(
-        self,
-        request: Request,
-        thread: Thread,
-        *,
-        forecast: Forecast,
-        charges: Charges,
-        conversations: Conversations,
-        now: float,
-    ) -> None:
-        """At `now` on the injected clock."""
+    def __init__(self, request: Request, thread: Thread, *, conditions: Conditions) -> None:
+        """Nothing is computed before it is asked for."""
         self._request = request
         self._thread = thread
-        self._forecast = forecast
-        self._factor_of = charges.factors.get
-        self._conversations = conversations
-        self._now = now
+        self._conditions = conditions
+        self._forecast = conditions.forecast
         self._is_written = writes_cache(thread)
         self._turns: dict[ModelId, Turn] = {}
         self.kind = kind_of(request)
@@ -151,25 +167,38 @@ class Costs:
                 self._turns[model] = turn_to_come(expected, self._thread)
         return expected
 
-    def of(self, offer: Offer, price: Price, *, expected: Expected) -> Cost:
-        """What the offer, whose price this is, will cost for the tokens that are expected at its model."""
-        thread, conversations = self._thread, self._conversations
-        cached, output = 0, expected.output
-        if offer.id in thread.warm:
-            cached = conversations.expected_cached(thread, offer, input_tokens=expected.input, now=self._now)
+    def of(self, offer: Offer, price: Price, *, expected: Expected) -> Candidate:
+        """What the offer, whose price this is, will cost for the tokens that are expected at its model.
+
+        The score is the mean, in msat, of this call and those that will follow on it, if all are made there.
+        """
+        thread, conditions, output = self._thread, self._conditions, expected.output
+        cached = 0
+        if thread.warm and offer.id in thread.warm:
+            cached = conditions.conversations.expected_cached(
+                thread, offer, input_tokens=expected.input, now=conditions.now
+            )
         call = cost_of(price, expected.input, cached=cached, tokens_out=output, is_written=self._is_written)
-        factor = self._factor_of(offer.id, 1.0)
-        turn, remaining = factor * call, thread.remaining
+        turn: float = call
+        remaining = thread.remaining
         if remaining:
             later = self._turns[offer.model]
-            kept = conversations.kept(thread, offer, tokens=later.known)
+            kept = conditions.conversations.kept(thread, offer, tokens=later.known)
             then = cost_of(price, later.input, cached=kept, tokens_out=output, is_written=True)
-            turn = (turn + remaining * factor * then) / (1.0 + remaining)
-        return Cost(Msat(round(factor * call)), turn, cached, factor)
+            turn = (call + remaining * then) / (1.0 + remaining)
+        factors = conditions.charges.factors
+        if factors and offer.id in factors:
+            factor = factors[offer.id]
+            return Candidate(offer, Msat(round(factor * call)), factor * turn, cached, factor)
+        return Candidate(offer, Msat(call), turn, cached)
 
-    def high(self, price: Price, expected: Expected, *, cost: Cost) -> float:
-        """What one call in ten will cost more than."""
-        tokens_in, is_written = expected.input, self._is_written
-        return cost.factor * cost_of(
-            price, tokens_in, cached=cost.cached, tokens_out=expected.high, is_written=is_written
+    def high(self, candidate: Candidate, price: Price) -> float:
+        """What one call in ten will cost more than, of a candidate at this price."""
+        expected = self.expected[candidate.offer.model]
+        return candidate.factor * cost_of(
+            price,
+            expected.input,
+            cached=candidate.cached,
+            tokens_out=expected.high,
+            is_written=self._is_written,
         )

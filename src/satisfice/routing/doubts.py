@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from satisfice.catalog.offers import Offer
-from satisfice.health.book import HealthBook, Trouble, TroubleKind
+from satisfice.health.book import Trouble, TroubleKind
+from satisfice.routing.cost import Conditions
 from satisfice.routing.reasons import Reason
 
 __all__ = ["Doubts"]
@@ -24,12 +25,12 @@ class Doubts:
 
     __slots__ = ("_health", "_longest_wait", "_now", "_probe_wait", "_reasons", "_shared")
 
-    def __init__(self, health: HealthBook, now: float, *, longest_wait: float, probe_wait: float) -> None:
-        """How many seconds a call may wait for an offer that rests, and for another call's probe."""
-        self._health = health
-        self._now = now
-        self._longest_wait = longest_wait
-        self._probe_wait = probe_wait
+    def __init__(self, conditions: Conditions) -> None:
+        """Nobody has been looked up yet."""
+        self._health = conditions.health
+        self._now = conditions.now
+        self._longest_wait = conditions.longest_wait
+        self._probe_wait = conditions.probe_wait
         self._shared: dict[str, Trouble | None] = {}
         self._reasons: dict[str, Reason] = {}
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import lru_cache
 from itertools import product
-from typing import Final, NamedTuple, NewType
+from typing import Final, NewType
 
 import msgspec
 
@@ -31,7 +31,7 @@ Kind = NewType("Kind", str)
 """The shape of a call as far as it tells how long the answer will be: `plain`, `tools`, `json_schema+effort=high`."""
 
 
-class Expected(NamedTuple):
+class Expected(msgspec.Struct, frozen=True, gc=False):
     """Tokens that a call will take, all its choices together."""
 
     input: int

@@ -57,7 +57,7 @@ _NOTHING: Final = Span(0, 0, 0, 0)
 class Lengths:
     """How long the answers of one sort are."""
 
-    __slots__ = ("_cut", "_log_median", "_mean", "_spread", "_usual", "deviation", "mean")
+    __slots__ = ("_cut", "_log_median", "_mean", "_spread", "_usual", "deviation", "is_settled", "mean")
 
     def __init__(self, mean: Sums, spread: Sums) -> None:
         """Go on from these `sums`; `around` begins anew."""
@@ -76,11 +76,6 @@ class Lengths:
     def sums(self) -> tuple[Sums, Sums]:
         """What they are made of: tokens over answers, and squares of how far off the logarithm was over answers."""
         return self._mean.sums, self._spread.sums
-
-    @property
-    def is_settled(self) -> bool:
-        """So many answers have been seen that one more hardly moves it."""
-        return self._mean.weight > _SETTLED
 
     def add(self, tokens: float, *, is_cut: bool) -> None:
         """An answer was so long; or, if it was cut off, at least so long."""
@@ -127,6 +122,8 @@ class Lengths:
     def _derive(self) -> None:
         self.mean = max(1.0, self._mean.value)
         self.deviation = min(max(_LEAST_DEVIATION, math.sqrt(self._spread.value)), _MOST_DEVIATION)
+        self.is_settled = self._mean.weight > _SETTLED
+        """So many answers have been seen that one more hardly moves it."""
         self._log_median = math.log(self.mean) - self.deviation**2 / 2
         self._usual = self._cut = None
 

@@ -14,27 +14,27 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice, takewhile
-from typing import Final, NamedTuple, assert_never
+from operator import attrgetter
+from typing import Final, assert_never
 
 import msgspec
+from msgspec.structs import replace
 
 from satisfice.catalog.model import ModelId
 from satisfice.catalog.offers import Offer, Price
-from satisfice.core.amounts import Msat
 from satisfice.core.errors import AllResting, NoCandidate
-from satisfice.health.book import HealthBook, Trouble, TroubleKind
-from satisfice.routing.charges import Charges
-from satisfice.routing.conversation import Conversations, Thread
-from satisfice.routing.cost import Costs, Estimate, estimate, writes_cache
+from satisfice.health.book import Trouble, TroubleKind
+from satisfice.routing.conversation import Thread
+from satisfice.routing.cost import Candidate, Conditions, Costs, Estimate, estimate, writes_cache
 from satisfice.routing.doubts import Doubts
-from satisfice.routing.forecast import Expected, Forecast, Kind
+from satisfice.routing.forecast import Expected, Kind
 from satisfice.routing.order import drawn, rotated, spread
 from satisfice.routing.policy import Strategy
 from satisfice.routing.pool import Pool, Priced
 from satisfice.routing.reasons import Exclusion, Reason
 from satisfice.wire.request import Request
 
-__all__ = ["Candidate", "Conditions", "Decision", "decide"]
+__all__ = ["Decision", "decide"]
 
 _ENOUGH: Final = 20
 """Candidates of one call: as many as it could ever try."""
@@ -48,43 +48,6 @@ _CACHED: Final = 0.8
 """Of a prompt that was read before, before anything is known of the provider's cache."""
 _EXPLORED: Final = 0.1
 """The share of calls that find out how fast an offer is, where that counts and isn't known."""
-
-
-class Conditions(NamedTuple):
-    """What a decision depends on besides the request and the pool. A decision changes none of it."""
-
-    now: float
-    """On the injected clock."""
-    forecast: Forecast
-    charges: Charges
-    conversations: Conversations
-    health: HealthBook
-    chance: Callable[[], float]
-    """Numbers in [0, 1), where a policy lets chance decide."""
-    turn: int = 0
-    """Which call this is, for who takes turns."""
-    longest_wait: float = 10.0
-    """Seconds that a call may wait for an offer that rests, if there is no other."""
-    probe_wait: float = 3.0
-    """Seconds that it may wait for another call's probe."""
-
-
-class Candidate(msgspec.Struct, frozen=True, gc=False):
-    """An offer that qualifies, with what it is expected to cost."""
-
-    offer: Offer
-    cost: Msat | None
-    """For this call; None: its price is not known."""
-    score: float = math.inf
-    """What it is ranked by, the least first: msat a turn, or seconds where latency counts."""
-    cached: int = 0
-    """Tokens of the prompt that its cache is expected to serve."""
-    factor: float = 1.0
-    """What it has charged lately, as a share of its price."""
-    ready: float = 0.0
-    """Not before, on the injected clock."""
-    is_probe: bool = False
-    """It has failed lately, and this call would find out whether it is well again."""
 
 
 class Decision(msgspec.Struct, frozen=True, gc=False):
@@ -135,16 +98,13 @@ class _Weighing:
     __slots__ = (
         "_applied",
         "_aside",
-        "_by_latency",
         "_conditions",
         "_doubts",
-        "_failing_of",
         "_found",
         "_pool",
         "_probes",
         "_request",
         "_thread",
-        "_troubled",
         "_unheard_of",
         "costs",
         "dropped",
@@ -156,44 +116,37 @@ class _Weighing:
         self._applied = pool.applied
         self._thread = thread
         self._conditions = conditions
-        self.costs = Costs(
-            request,
-            thread,
-            forecast=conditions.forecast,
-            charges=conditions.charges,
-            conversations=conditions.conversations,
-            now=conditions.now,
-        )
-        self._failing_of = conditions.health.failure_rates.get
-        self._troubled = conditions.health.troubled
-        self._doubts = Doubts(
-            conditions.health,
-            conditions.now,
-            longest_wait=conditions.longest_wait,
-            probe_wait=conditions.probe_wait,
-        )
-        self._by_latency = pool.applied.strategy is Strategy.LOWEST_LATENCY
-        self._unheard_of = 0.0 if self._by_latency and conditions.chance() < _EXPLORED else math.inf
+        self.costs = Costs(request, thread, conditions=conditions)
+        self._doubts: Doubts | None = None  # nobody's health is in doubt
+        self._unheard_of: float | None = None  # latency doesn't count
         self._found: list[Candidate] = []
         self._probes = 0  # of those found
         self._aside: list[tuple[Offer, Price | None, Trouble]] = []  # not to be used now
         self.dropped: list[Exclusion] = []
 
-    def candidates(self) -> list[Candidate]:
+    def candidates(self) -> Sequence[Candidate]:
         """Those that are well, in order, with those in doubt put where they can do no harm."""
-        found = self._found
-        for offer, price in self._in_turn():
-            candidate = self._look(offer, price)
+        found, pool, conditions = self._found, self._pool, self._conditions
+        strategy = self._applied.strategy
+        if strategy is _LOWEST_LATENCY:
+            self._unheard_of = 0.0 if conditions.chance() < _EXPLORED else math.inf
+        if conditions.health.troubled:
+            self._doubts = Doubts(conditions)
+        look = self._weigh if self._doubts is None else self._look
+        is_brief = strategy is _CHEAPEST and len(pool.offers) <= _FEW
+        for offer, price in pool.offers if is_brief else self._in_turn():
+            candidate = look(offer, price)
             if candidate is not None:
                 found.append(candidate)
-        found = self._ranked(found)
-        if self._pool.unpriced:
+        if len(found) > 1:
+            found = self._ranked(found)
+        if pool.unpriced:
             found += self._unpriced()
-        if self._aside:
-            found = found or self._waiting()
+        if self._aside and self._doubts is not None:
+            found = found or self._waiting(self._doubts)
             reason = self._doubts.reason
             self.dropped += [Exclusion(offer, reason(offer, trouble)) for offer, _, trouble in self._aside]
-        return found[:_ENOUGH]
+        return found if len(found) <= _ENOUGH else found[:_ENOUGH]
 
     def error(self) -> AllResting | NoCandidate:
         """Why there is none."""
@@ -210,7 +163,7 @@ class _Weighing:
         offers, applied, conditions = self._pool.offers, self._applied, self._conditions
         match applied.strategy:
             case Strategy.CHEAPEST:
-                return offers if len(offers) <= _FEW else self._cheapest_first()
+                return self._cheapest_first()
             case Strategy.LOWEST_LATENCY:
                 by_latency = sorted((priced for _, priced in self._by_cost()), key=self._seconds)
                 return takewhile(self._needs_more, by_latency)
@@ -248,10 +201,7 @@ class _Weighing:
 
     def _look(self, offer: Offer, price: Price | None) -> Candidate | None:
         """A candidate, if it can have this call now; who may have it later is put aside."""
-        troubled = self._troubled
-        if not troubled or (offer.id not in troubled and offer.provider not in troubled):
-            return self._weigh(offer, price)
-        trouble = self._doubts.about(offer)
+        trouble = None if self._doubts is None else self._doubts.about(offer)
         if trouble is None:
             return self._weigh(offer, price)
         if trouble.kind is not TroubleKind.HALF_OPEN:
@@ -261,7 +211,7 @@ class _Weighing:
         if candidate is None:
             return None
         self._probes += 1
-        return msgspec.structs.replace(candidate, is_probe=True)
+        return replace(candidate, is_probe=True)
 
     def _weigh(self, offer: Offer, price: Price | None) -> Candidate | None:
         """What an offer would cost, if it can have this call; why not is noted."""
@@ -274,31 +224,34 @@ class _Weighing:
             return None
         if price is None:
             return Candidate(offer, None)
-        cost = costs.of(offer, price, expected=expected)
+        candidate = costs.of(offer, price, expected=expected)
         limit = self._applied.max_msat_per_call
-        if limit is not None and costs.high(price, expected, cost=cost) > limit:
+        if limit is not None and costs.high(candidate, price) > limit:
             about = f"one call in ten would cost more than the {limit:,} msat allowed"
             self.dropped.append(Exclusion(offer, Reason("call_cost", about)))
             return None
-        score = cost.turn
-        if self._by_latency:
-            score = self._seconds(Priced(offer, price))
-        else:
+        failing = self._conditions.health.failure_rates
+        if self._unheard_of is not None:
+            return replace(candidate, score=self._seconds(Priced(offer, price)))
+        if failing and offer.id in failing:
             # What fails costs as much again; and if that is nothing, at least the time.
-            score += self._failing_of(offer.id, 0.0) * (score + 1.0)
-        return Candidate(offer, cost.call, score, cost.cached, cost.factor)
+            score = candidate.score
+            return replace(candidate, score=score + failing[offer.id] * (score + 1.0))
+        return candidate
 
     def _seconds(self, priced: Priced) -> float:
         """Until its answer is there, with what failing adds."""
         offer, conditions = priced.offer, self._conditions
         expected = self.costs.tokens(offer.model)
         seconds = conditions.health.latency(offer.id, expected.output, now=conditions.now)
-        return self._unheard_of if seconds is None else seconds * (1.0 + self._failing_of(offer.id, 0.0))
+        if seconds is None:
+            return math.inf if self._unheard_of is None else self._unheard_of
+        return seconds * (1.0 + conditions.health.failure_rates.get(offer.id, 0.0))
 
     def _ranked(self, found: list[Candidate]) -> list[Candidate]:
         """In their order. A probe is only the first attempt or a last resort, so that others can rescue the call."""
         applied = self._applied
-        if applied.strategy in _BY_SCORE and len(found) > 1:
+        if applied.strategy is _CHEAPEST or applied.strategy is _LOWEST_LATENCY:
             found.sort(key=_score)
             if applied.spread:
                 found = spread(found, _score, share=applied.spread, chance=self._conditions.chance)
@@ -312,7 +265,7 @@ class _Weighing:
         found = islice((each for each in looked_at if each is not None), _ENOUGH)
         return sorted(found, key=_is_probe)
 
-    def _waiting(self) -> list[Candidate]:
+    def _waiting(self, doubts: Doubts) -> list[Candidate]:
         """Those put aside that will be usable soon; they stay aside if they could have the call but not so soon."""
         aside, self._aside = self._aside, []
         found: list[Candidate] = []
@@ -320,24 +273,20 @@ class _Weighing:
             candidate = self._weigh(offer, price)
             if candidate is None:
                 continue
-            ready = self._doubts.ready(trouble)
+            ready = doubts.ready(trouble)
             if ready is None:
                 self._aside.append((offer, price, trouble))
             else:
-                found.append(msgspec.structs.replace(candidate, ready=ready))
+                found.append(replace(candidate, ready=ready))
         return sorted(found, key=_when)
 
 
 _TOLD: Final = 5
-_BY_SCORE: Final = frozenset((Strategy.CHEAPEST, Strategy.LOWEST_LATENCY))
-
-
-def _score(candidate: Candidate) -> float:
-    return candidate.score
-
-
-def _is_probe(candidate: Candidate) -> bool:
-    return candidate.is_probe
+# In CPython 3.11 each look into an enumeration is a call of Python's.
+_CHEAPEST: Final = Strategy.CHEAPEST
+_LOWEST_LATENCY: Final = Strategy.LOWEST_LATENCY
+_score: Final[Callable[[Candidate], float]] = attrgetter("score")
+_is_probe: Final[Callable[[Candidate], bool]] = attrgetter("is_probe")
 
 
 def _when(candidate: Candidate) -> tuple[bool, float, float]:

@@ -1,4 +1,4 @@
-"""A caller on the short way: one request from its first byte to the last one of its answer, without ASGI."""
+"""Callers on the short way: requests from their first byte to the last one of their answers, without ASGI."""
 
 from __future__ import annotations
 
@@ -11,7 +11,63 @@ from satisfice.ports import Headers
 from satisfice.server.app import App
 from satisfice.server.inference import Inference
 
-__all__ = ["Caller"]
+__all__ = ["Caller", "Worker"]
+
+
+class Worker:
+    """Answers the requests of one connection, one after the other, in a task that lasts as long as the connection.
+
+    With a task for each request the task itself would be the dearest part of the way in: CPython 3.11 enters each into
+    a weak set, which is written in Python.
+    """
+
+    __slots__ = ("_is_over", "_loop", "_next", "_task", "_tasks", "_waiter")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, tasks: set[asyncio.Task[None]]) -> None:
+        """While there is something to answer its task is among the server's, who waits for these and may cut them."""
+        self._loop = loop
+        self._tasks = tasks
+        self._task: asyncio.Task[None] | None = None
+        self._next: Caller | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        self._is_over = False
+
+    def take(self, caller: Caller) -> None:
+        """Answer this one next. There is never more than one to come: it is taken when the last one is answered."""
+        self._next = caller
+        task = self._task
+        if task is None or task.done():
+            task = self._task = self._loop.create_task(self._run())
+            task.add_done_callback(self._tasks.discard)
+        self._tasks.add(task)
+        self._wake()
+
+    def stop(self) -> None:
+        """The connection is gone; what is being answered goes on to its end."""
+        self._is_over = True
+        self._wake()
+
+    async def _run(self) -> None:
+        while True:
+            caller, self._next = self._next, None
+            if caller is not None:
+                await caller.answer()
+            elif self._is_over:
+                return
+            else:
+                await self._rest()
+
+    async def _rest(self) -> None:
+        """Wait for the next one; meanwhile nobody has to wait for this."""
+        if self._task is not None:
+            self._tasks.discard(self._task)
+        self._waiter = self._loop.create_future()
+        await self._waiter
+
+    def _wake(self) -> None:
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
 
 
 class Caller:
@@ -30,19 +86,21 @@ class Caller:
         "_protocol",
         "_room",
         "_transport",
+        "_worker",
         "disconnected",
         "keep_alive",
         "response_complete",
         "response_started",
     )
 
-    def __init__(self, protocol: HttpToolsProtocol, app: App, *, inference: Inference) -> None:
-        """Its head is here, for this endpoint of the application; the body is to come."""
+    def __init__(self, protocol: HttpToolsProtocol, app: App, *, inference: Inference, worker: Worker) -> None:
+        """Its head is here, for this endpoint of the application; the body is to come, and then the worker's turn."""
         parser = protocol.parser
         self._protocol = protocol
         self._app = app
         self._transport = protocol.transport
         self._inference = inference
+        self._worker = worker
         self._headers: Headers = protocol.headers
         self._body: list[bytes] = []
         self._room = inference.max_body
@@ -70,12 +128,10 @@ class Caller:
         """Let the gateway answer, if it hasn't begun."""
         if not self._has_begun:
             self._has_begun = True
-            protocol = self._protocol
-            task = protocol.loop.create_task(self._run())
-            protocol.tasks.add(task)
-            task.add_done_callback(protocol.tasks.discard)
+            self._worker.take(self)
 
-    async def _run(self) -> None:
+    async def answer(self) -> None:
+        """Let the gateway answer, to the end."""
         parts = self._body
         body = parts[0] if len(parts) == 1 else b"".join(parts)
         self._body = []

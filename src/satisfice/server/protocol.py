@@ -21,7 +21,7 @@ from uvicorn.server import ServerState
 from satisfice.core.errors import BadRequest, GatewayError, HeadTooLarge
 from satisfice.ports import Headers
 from satisfice.server.app import App
-from satisfice.server.caller import Caller
+from satisfice.server.caller import Caller, Worker
 
 __all__ = ["MAX_HEAD", "CallerProtocol"]
 
@@ -50,6 +50,8 @@ class CallerProtocol(HttpToolsProtocol):
     """The request that is being read, if it is on the short way."""
     _answered: Caller | None = None
     """The last request that took the short way."""
+    _worker: Worker | None = None
+    """Answers what takes the short way."""
     _idle_since: float | None = None
 
     def __init__(
@@ -108,7 +110,10 @@ class CallerProtocol(HttpToolsProtocol):
         ):
             inference = self._satisfice.inference(self.url.partition(b"?")[0], self.headers)
             if inference is not None:
-                self._caller = self._answered = Caller(self, self._satisfice, inference=inference)
+                worker = self._worker
+                if worker is None:
+                    worker = self._worker = Worker(self.loop, self.tasks)
+                self._caller = self._answered = Caller(self, self._satisfice, inference=inference, worker=worker)
                 # To uvicorn it is a request like any other: drained at the end, told when the caller leaves.
                 self.cycle = cast("RequestResponseCycle", self._caller)
                 self.headers = []  # the parser brings trailers as if they were fields of the head
@@ -173,6 +178,8 @@ class CallerProtocol(HttpToolsProtocol):
         super()._unset_keepalive_if_required()
         if self._answered is not None:  # uvicorn has told the last request only, and there may be one waiting behind
             self._answered.lose()
+        if self._worker is not None:
+            self._worker.stop()
 
     @property
     def _last_cycle(self) -> RequestResponseCycle | None:

@@ -6,8 +6,9 @@ from typing import Final
 
 from satisfice.catalog.offers import Offer, Price
 from satisfice.core.amounts import Msat
+from satisfice.routing.cost import Candidate
 from satisfice.routing.reasons import Exclusion
-from satisfice.routing.select import Candidate, Decision
+from satisfice.routing.select import Decision
 
 __all__ = ["cost_as_json", "decision_as_json", "offer_as_json", "price_as_json"]
 
