@@ -233,9 +233,9 @@ def test_what_goes_on_is_compared_by_what_all_turns_cost() -> None:
 
     def turn(remaining: float) -> tuple[float, float]:
         costs = _costs(_a_prompt(10_000), _a_thread("here", said=9_000, remaining=remaining))
-        return _candidate(costs, _offer("here", here), here).score, _candidate(
-            costs, _offer("there", there), there
-        ).score
+        found = (_candidate(costs, _offer(name, price), price) for name, price in (("here", here), ("there", there)))
+        stay, go = (each.score for each in found)
+        return stay, go
 
     first, last = turn(0.0), turn(20.0)
     assert first[0] < first[1]

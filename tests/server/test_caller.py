@@ -119,6 +119,37 @@ async def test_a_request_that_was_answered_before_it_was_whole_leaves_the_connec
     assert wire.is_closed
 
 
+async def test_all_requests_of_a_connection_are_answered_by_one_task_which_ends_with_it() -> None:
+    wire = a_wire(a_virtual_stage(WHOLE, WHOLE, WHOLE))
+    before = asyncio.all_tasks()
+    workers = []
+
+    for _ in range(3):
+        await wire.feed(ASKING)
+        workers.append(asyncio.all_tasks() - before)
+        assert set() == wire.state.tasks
+
+    assert [200, 200, 200] == [reply.status for reply in wire.replies]
+    assert 1 == len(workers[0])
+    assert workers[0] == workers[1] == workers[2]
+    await wire.lose(None)
+    assert set() == asyncio.all_tasks() - before
+
+
+async def test_a_connection_whose_task_was_cut_off_is_served_by_another() -> None:
+    wire = a_wire(a_virtual_stage(WHOLE, WHOLE))
+    before = asyncio.all_tasks()
+    await wire.feed(ASKING)
+    (worker,) = asyncio.all_tasks() - before
+
+    worker.cancel()
+    await wire.quiet()
+    await wire.feed(ASKING)
+
+    assert worker.cancelled()
+    assert [200, 200] == [reply.status for reply in wire.replies]
+
+
 @pytest.mark.parametrize("error", [None, ConnectionResetError()], ids=["closed", "reset"])
 async def test_a_caller_who_leaves_stops_the_upstream(error: Exception | None) -> None:
     stage = a_virtual_stage(a_stream().stall())

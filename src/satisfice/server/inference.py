@@ -102,16 +102,13 @@ class Inference:
     def _sort(self, headers: Headers) -> tuple[Asking, Headers]:
         """What is said to us of the call, and what is handed on."""
         asking = self._asking
-        handed_on: list[tuple[bytes, bytes]] = []
-        for field in headers:
-            name = field[0]
-            if name in _KEPT_BACK:
-                continue
-            if not name.startswith(_KEPT_BACK_PREFIXES):
-                handed_on.append(field)
-            elif name in _ASKED:
-                asking = msgspec.structs.replace(asking, **{_ASKED[name]: field[1].decode("latin-1")})
-        return asking, handed_on
+        unusual = [field for field in headers if field[0] not in _KEPT_BACK]
+        if not unusual:
+            return asking, unusual
+        for name, value in unusual:
+            if name in _ASKED:
+                asking = msgspec.structs.replace(asking, **{_ASKED[name]: value.decode("latin-1")})
+        return asking, [field for field in unusual if not field[0].startswith(_KEPT_BACK_PREFIXES)]
 
     def _too_large(self) -> TooLarge:
         return TooLarge(f"The body is larger than {self.max_body} bytes ({self.max_body >> 20} MiB).")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from itertools import accumulate
 from typing import Final, TypeVar
 
@@ -65,6 +66,10 @@ class Body:
             raise _too_deep()
         self.get: Final[Callable[[str], msgspec.Raw | None]] = self._members.get
         """The value's own bytes, or None if there is no such key."""
+
+    def lacks(self, keys: AbstractSet[str]) -> bool:
+        """It has none of these keys."""
+        return keys.isdisjoint(self._members)
 
     def encode(self, changes: Mapping[str, bytes] | None = None) -> bytes:
         """The object as JSON, with these values (JSON texts) in place of the old ones; new keys go to the end."""

@@ -154,7 +154,7 @@ class OpenAIChat:
         wants_usage = options is not None and options.include_usage is True
         if limit is not None:
             limit = min(limit, _MOST_TOKENS)
-        needs, effort, session = _needs(get, raw), get("reasoning_effort"), get("prompt_cache_key")
+        needs, effort, session = _needs(body, raw), get("reasoning_effort"), get("prompt_cache_key")
         return Request(
             model,
             stream,
@@ -267,14 +267,19 @@ _NEEDS: Final = tuple(
 """Every set of abilities, made once: a call only picks one."""
 
 
-def _needs(get: Callable[[str], Raw | None], raw: bytes) -> frozenset[Ability]:
+_NEEDY: Final = frozenset(("tools", "functions", "response_format", "reasoning_effort", "reasoning"))
+"""Keys that may stand for a need; most requests have none of them."""
+
+
+def _needs(body: Body, raw: bytes) -> frozenset[Ability]:
     """What the request needs: by the keys it has, and for images by a type of part, which nobody writes by chance."""
-    number = 0
+    number = 2 if b'"image_url"' in raw else 0
+    if body.lacks(_NEEDY):
+        return _NEEDS[number]
+    get = body.get
     tools = get("tools") or get("functions")
     if tools is not None and _is_given(tools):
-        number = 1
-    if b'"image_url"' in raw:
-        number |= 2
+        number |= 1
     shape = get("response_format")
     if shape is not None and _is_schema(shape):
         number |= 4
