@@ -193,6 +193,19 @@ def test_hedges_go_on_until_every_offer_has_been_asked() -> None:
     )
 
 
+@pytest.mark.parametrize(("hedge_after", "wait"), [(None, 3.0), (5.0, 3.0), (1.0, 1.0)])
+def test_a_probe_is_hedged_soon_and_what_rescues_it_only_as_others_are(hedge_after: float | None, wait: float) -> None:
+    machine = Call(3, a_pacing(hedge_after=hedge_after), expires_at=60.0, is_probe=True)
+
+    assert (Open(0, rank=0), Wake(wait)) == machine.start(0.0)
+    next_hedge = () if hedge_after is None else (Wake(wait + hedge_after),)
+    assert (Open(1, rank=1), *next_hedge) == machine.tell(Woke(), wait)
+
+
+def test_a_probe_that_nobody_could_rescue_is_not_hedged() -> None:
+    assert (Open(0, rank=0),) == Call(1, a_pacing(), expires_at=60.0, is_probe=True).start(0.0)
+
+
 def test_a_hedge_is_an_attempt_like_any_other() -> None:
     a_play(max_attempts=1, hedge_after=1.5).tell(Woke(), after=1.5).expect()
 

@@ -15,12 +15,12 @@ from satisfice.engine.gateway import Gateway, Supply
 from satisfice.engine.memory import Memory
 from satisfice.health.book import Permit
 from satisfice.ports import Endpoint
-from satisfice.routing.policy import Asking, Policies
+from satisfice.routing.policy import Asking, Policies, Policy, Strategy
 from satisfice.transport.script import Script
 from satisfice.transport.scripted import Ending, ScriptedTransport
 from satisfice.wire.openai_chat import OpenAIChat
 from tests.build import a_body, a_price, an_offer
-from tests.engine.stage import STREAM, WHOLE, Caller, Stage, a_pace, a_stream
+from tests.engine.stage import STREAM, WHOLE, Caller, Stage, a_pace, a_stream, an_error
 
 
 async def test_a_model_nobody_has_is_told_with_those_it_may_mean(clock: ManualClock) -> None:
@@ -292,3 +292,25 @@ def _gateway_with(source: _Source, clock: ManualClock) -> Gateway:
         clock=clock,
         memory=Memory(clock),
     )
+
+
+async def test_offers_take_turns_for_each_model_by_itself(clock: ManualClock) -> None:
+    """Calls for the two models come in turns, too: counted together each would always go to the same provider."""
+    offers = [an_offer(provider, model=model) for model in ("small", "large") for provider in ("acme", "bell")]
+    stage = Stage({"acme": WHOLE, "bell": WHOLE}, clock, offers=offers)
+    stage.under(Policies([Policy(name="fair", strategy=Strategy.ROUND_ROBIN)], "fair"))
+
+    for _ in range(2):
+        await stage.ask(body=a_body("small"))
+        await stage.ask(body=a_body("large"))
+
+    assert ["acme", "acme", "bell", "bell"] == stage.tried
+
+
+async def test_an_error_names_the_policies_that_the_call_was_tried_under(clock: ManualClock) -> None:
+    stage = Stage({"acme": an_error(500)}, clock, pacing=a_pace(max_attempts=1))
+    stage.under(Policies([Policy(name="careful")], "careful"))
+
+    caller = await stage.ask()
+
+    assert (500, "careful") == (caller.status, caller.header("x-satisfice-policy"))

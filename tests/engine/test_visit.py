@@ -159,7 +159,7 @@ async def test_a_probe_that_fails_is_rescued_by_another_offer(clock: ManualClock
     assert ["acme", "bell", "bell"] == stage.tried[-3:]
 
 
-_SLOW = Script().wait(5.0).then(*WHOLE.steps)
+_SLOW = Script().wait(2.0).then(*WHOLE.steps)
 
 
 async def test_others_do_not_wait_for_a_probe_if_somebody_else_can_be_asked(clock: ManualClock) -> None:
@@ -175,6 +175,20 @@ async def test_others_do_not_wait_for_a_probe_if_somebody_else_can_be_asked(cloc
         assert begun + 1.0 == clock.now()
 
     assert ("acme", "bell") == (probe.result().header("x-satisfice-provider"), other.header("x-satisfice-provider"))
+
+
+async def test_a_probe_that_says_nothing_is_rescued_too_and_has_failed(clock: ManualClock) -> None:
+    stage = Stage({"acme": [*[an_error(500)] * 3, Script().stall()], "bell": WHOLE}, clock)
+    await _fail(stage)
+    clock.advance(60.0)
+    begun = clock.now()
+
+    caller = await _ask(stage)
+    await _ask(stage)
+
+    assert ("bell", "1") == (caller.header("x-satisfice-provider"), caller.header("x-satisfice-retries"))
+    assert begun + 3.0 == clock.now()
+    assert ["acme", "bell", "bell"] == stage.tried[-3:]
 
 
 async def test_who_has_nobody_else_waits_for_what_comes_of_a_probe(clock: ManualClock) -> None:

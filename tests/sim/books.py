@@ -31,6 +31,11 @@ class Books:
         self.places[call] = place
         self.served[call] = fate.how is How.ANSWERED
 
+    def cut(self, call: int, *, fate: Fate) -> None:
+        """An attempt was given up for another one; its answer is charged all the same."""
+        self.attempts[call] += 1
+        self.charged[call] += fate.charged
+
 
 class Sum(NamedTuple):
     """What a way to choose comes to."""

@@ -47,7 +47,7 @@ class Probes:
         """An attempt is the probe of these."""
         self.made += len(names)
         self._under_way.update(names)
-        self.most = max(self.most, *(self._under_way[name] for name in names))
+        self.most = max((self.most, *(self._under_way[name] for name in names)))
 
     def end(self, names: Sequence[str]) -> None:
         """It is over."""
@@ -93,10 +93,13 @@ class _Floor:
         place = self._market.place(endpoint.provider, ask.model)
         fate = self._market.fate(place, time, ask=ask, attempt=self.books.attempts[call])
         probed = self._probed(self._market.offers(time)[place])
-        if probed:
-            self.probes.begin(probed)
-        await asyncio.sleep(fate.seconds)
-        if probed:
+        self.probes.begin(probed)
+        try:
+            await asyncio.sleep(fate.seconds)
+        except asyncio.CancelledError:
+            self.books.cut(call, fate=fate)
+            raise
+        finally:
             self.probes.end(probed)
         self.books.note(call, place, fate=fate)
         return self._answer(fate, ask, telling=self._market.seller(place).telling)

@@ -134,6 +134,7 @@ class Call:
         "_expires_at",
         "_fresh",
         "_is_over",
+        "_is_probe",
         "_offers",
         "_open",
         "_opened",
@@ -148,12 +149,24 @@ class Call:
         "failures",
     )
 
-    def __init__(self, offers: int, pacing: Pacing, *, expires_at: float, ready: Sequence[float] = ()) -> None:
-        """A call that may use so many offers, ranked from 0, until `expires_at`; `ready` is when each may be tried."""
+    def __init__(
+        self,
+        offers: int,
+        pacing: Pacing,
+        *,
+        expires_at: float,
+        ready: Sequence[float] = (),
+        is_probe: bool = False,
+    ) -> None:
+        """A call that may use so many offers, ranked from 0, until `expires_at`; `ready` is when each may be tried.
+
+        `is_probe`: the first one has failed lately, so the next is asked too when it isn't heard of soon.
+        """
         self._offers = offers
         self._pacing = pacing
         self._expires_at = expires_at
         self._ready = ready
+        self._is_probe = is_probe
         self._opened = 0
         self._unpaid = 0  # the attempt that is free
         self._fresh = 0  # no rank below it is fresh
@@ -312,8 +325,10 @@ class Call:
     def _open_fresh(self, now: float) -> tuple[Command, ...]:
         """Open the cheapest of them; the time until it is hedged begins anew."""
         opened = self._open_at(self._fresh)
-        self._fresh += 1
         hedge = self._pacing.hedge_after
+        if self._is_probe and self._fresh == 0:
+            hedge = self._pacing.probe_wait if hedge is None else min(hedge, self._pacing.probe_wait)
+        self._fresh += 1
         return (opened,) if hedge is None or not self._has_fresh() else (opened, Wake(now + hedge))
 
     def _open_rested(self, rank: int) -> tuple[Command, ...]:

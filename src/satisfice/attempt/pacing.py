@@ -80,4 +80,5 @@ class Pacing(NamedTuple):
     hedge_after: float | None = None
     """Seconds without an answer after which the next offer is asked too; None: never."""
     probe_wait: float = 3.0
-    """Seconds that a call waits for what comes of another call's probe, if it has nobody else."""
+    """Seconds that a call waits for what comes of another call's probe, if it has nobody else; and for its own, before
+    the next offer is asked too."""

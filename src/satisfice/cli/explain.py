@@ -74,6 +74,8 @@ def _tell(decision: Decision) -> None:
     about = "" if first is None else f"about {first.input:,} tokens in and {first.output:,} out; "
     policies = ", ".join(decision.pool.applied.names)
     render.note(f"{decision.pool.asked}{f' by {policies}' * bool(policies)}: {about}tried in this order:")
+    if decision.gave_way:
+        render.note(f"{', '.join(decision.gave_way)} advised otherwise, and would have left none of the offers.")
     rows = [(f"{rank}", each.offer.id, *_costs(decision, each)) for rank, each in enumerate(decision.candidates, 1)]
     render.table((" RANK", "OFFER", " EXPECTED COST", " 8 OF 10 CALLS", " AT MOST"), rows)
     if decision.exclusions:

@@ -101,7 +101,13 @@ class Drive:
         self._job = job
         candidates = job.decision.candidates
         ready = [each.ready for each in candidates] if candidates[0].ready else ()
-        self._call = Call(len(candidates), world.pacing, expires_at=job.started + world.longest, ready=ready)
+        self._call = Call(
+            len(candidates),
+            world.pacing,
+            expires_at=job.started + world.longest,
+            ready=ready,
+            is_probe=candidates[0].is_probe,
+        )
         self._fresh: list[Open] = []  # to be begun
         self._tasks: dict[int, asyncio.Task[Event]] = {}  # begun beside others
         self._held: dict[int, Held] = {}  # answered

@@ -18,14 +18,15 @@ from satisfice.engine.attempt import Job, World
 from satisfice.engine.driver import Drive, Seen
 from satisfice.engine.memory import Memory
 from satisfice.engine.refresher import Refresher
-from satisfice.engine.relay import tell
+from satisfice.engine.relay import tell, tell_of
 from satisfice.engine.sweep import Sweep
 from satisfice.health.book import TroubleKind
 from satisfice.ports import Downstream, Endpoint, Headers, OfferSource, QuoteSource, Transport
 from satisfice.routing.conversation import NEW
 from satisfice.routing.cost import Conditions
-from satisfice.routing.policy import Asking, Policies
+from satisfice.routing.policy import Asking, Policies, Strategy
 from satisfice.routing.pool import Pool, Pools
+from satisfice.routing.recent import Recent
 from satisfice.routing.select import Decision, decide
 from satisfice.wire.request import Dialect, Request
 
@@ -34,6 +35,18 @@ __all__ = ["Gateway", "Supply"]
 _log: Final = logging.getLogger(__name__)
 _LOOKED_AT: Final = 64
 """Offers that are looked at for one that could be tried, when all are left alone."""
+
+
+_ROUND_ROBIN: Final = Strategy.ROUND_ROBIN
+_GROUPS: Final = 4_096
+"""Groups of calls whose turns are counted."""
+
+_Group = tuple[str, tuple[str, ...]]
+"""What calls that take turns with each other ask for, and the policies that bind them."""
+
+
+def _group(pool: Pool) -> _Group:
+    return pool.asked, tuple(policy.name for policy in pool.applied.binding)
 
 
 class Supply(NamedTuple):
@@ -85,7 +98,7 @@ class Gateway:
         """Told of each call once it is over."""
         longest = max((endpoint.timeouts.total for endpoint in supply.endpoints.values()), default=0.0)
         self._world = World(transport, clock, supply.endpoints, pacing, longest, memory)
-        self._turn = 0
+        self._turns = Recent[_Group, int](_GROUPS)
         self._sweep = Sweep()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._refreshing: asyncio.Task[None] | None = None
@@ -132,7 +145,7 @@ class Gateway:
         try:
             request = dialect.parse(body)
             decision = self._decide(dialect, request, asking=asking)
-            self._turn += 1
+            self._take_turns(decision.pool)
         except GatewayError as error:
             tell(error, downstream, dialect=dialect, request_id=request_id)
         else:
@@ -158,11 +171,17 @@ class Gateway:
             memory.conversations,
             memory.health,
             self.clock.chance,
-            self._turn,
+            self._turns.get(_group(pool), 0) if self._turns else 0,
             pacing.longest_wait,
             pacing.probe_wait,
         )
         return decide(request, pool, thread=thread, conditions=conditions)
+
+    def _take_turns(self, pool: Pool) -> None:
+        """Where offers take turns, the next call of the same kind begins with the next one."""
+        if pool.applied.strategy is _ROUND_ROBIN:
+            group = _group(pool)
+            self._turns.put(group, self._turns.get(group, 0) + 1)
 
     def _decide(self, dialect: Dialect, request: Request, *, asking: Asking) -> Decision:
         """The decision for a call that is to be made; if everybody is left alone, this call may try one of them."""
@@ -219,7 +238,7 @@ class Gateway:
             if self.on_call is not None:
                 self.on_call(job, seen)
             if seen.error is not None:
-                tell(seen.error, downstream, dialect=job.dialect, request_id=job.request_id, retries=seen.retries)
+                tell_of(seen.error, job, downstream=downstream, retries=seen.retries)
 
     def _learn(self, job: Job, seen: Seen) -> None:
         """What a call took is what the next ones are expected to take."""

@@ -15,7 +15,7 @@ from satisfice.ports import Downstream, Headers
 from satisfice.wire.observer import StreamObserver
 from satisfice.wire.request import Dialect
 
-__all__ = ["Account", "bill", "relay", "relay_refusal", "tell"]
+__all__ = ["Account", "bill", "relay", "relay_refusal", "tell", "tell_of"]
 
 # What belongs to the connection or to the upstream's own house, and not to the answer.
 _NOT_OURS_TO_HAND_ON: Final = frozenset(
@@ -130,6 +130,18 @@ def tell(
     downstream.end(body)
 
 
+def tell_of(error: GatewayError, job: Job, *, downstream: Downstream, retries: int) -> None:
+    """Tell it of a call that was tried, with the policies that it was tried under."""
+    tell(
+        error,
+        downstream,
+        dialect=job.dialect,
+        request_id=job.request_id,
+        retries=retries,
+        beside=_policies(job),
+    )
+
+
 def _whole(held: Held, downstream: Downstream, *, head: list[tuple[bytes, bytes]]) -> Account:
     account = bill(held)
     if account.cost is not None:
@@ -186,10 +198,13 @@ async def _pump(held: Held, observer: StreamObserver, *, downstream: Downstream)
 def _head(job: Job, headers: Headers) -> list[tuple[bytes, bytes]]:
     head = [field for field in headers if field[0] not in _NOT_OURS_TO_HAND_ON]
     head.append((b"x-satisfice-request-id", job.request_id.encode()))
-    policies = job.decision.pool.applied.names
-    if policies:
-        head.append((b"x-satisfice-policy", _ascii(", ".join(policies))))
+    head += _policies(job)
     return head
+
+
+def _policies(job: Job) -> Headers:
+    names = job.decision.pool.applied.names
+    return ((b"x-satisfice-policy", _ascii(", ".join(names))),) if names else ()
 
 
 def _ascii(text: str) -> bytes:

@@ -62,6 +62,8 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
     expected: Mapping[ModelId, Expected]
     """Tokens, by model."""
     thread: Thread
+    gave_way: Sequence[str] = ()
+    """Policies that only advised, and would have left nobody."""
 
     def estimate(self, candidate: Candidate) -> Estimate | None:
         """What a candidate's call may cost, with its interval; None: its price is not known."""
@@ -88,7 +90,8 @@ def decide(request: Request, pool: Pool, *, thread: Thread, conditions: Conditio
         costs = weighing.costs
         return Decision(candidates, weighing.dropped, pool, costs.kind, costs.expected, thread)
     if pool.relaxed is not None:
-        return decide(request, pool.relaxed, thread=thread, conditions=conditions)
+        decision = decide(request, pool.relaxed, thread=thread, conditions=conditions)
+        return replace(decision, gave_way=tuple(policy.name for policy in pool.applied.advisory))
     raise weighing.error()
 
 

@@ -83,6 +83,7 @@ def _decision(decision: Decision, *, most: int | None) -> _Json:
     return {
         "model": pool.asked,
         "policies": list(pool.applied.names),
+        "gave_way": list(decision.gave_way),
         "choice": first.offer.id,
         "expected_cost_msat": first.cost,
         "candidates": [_candidate(each, rank, decision=decision) for rank, each in candidates],
