@@ -171,10 +171,24 @@ def test_what_was_learnt_is_forgotten_when_the_operator_says_otherwise() -> None
     caches = Caches({})
     caches.learn("acme", gap=3_000.0, share=1.0)
     caches.learn("acme", gap=3.0, share=0.0)
+    kept = caches.kept(an_offer("new", price=_OFFER.price), 10_000)
     caches.lifetimes = {"acme": 120.0}
 
     assert 120.0 == _lifetime(caches)
-    assert 8_000 == caches.kept(_OFFER, 10_000)
+    assert kept == caches.kept(_OFFER, 10_000)
+
+
+def test_who_is_new_is_taken_to_hold_what_all_together_do() -> None:
+    caches, new = Caches({}), an_offer("new", price=_OFFER.price)
+    assert 8_000 == caches.kept(new, 10_000)
+
+    for provider in ("acme", "bell") * 20:
+        caches.learn(provider, gap=1.0, share=1.0)
+    assert 9_800 < caches.kept(new, 10_000) < 10_000
+
+    caches.learn("new", gap=1.0, share=0.0)
+    assert caches.kept(new, 10_000) < 8_000
+    assert 9_500 < caches.kept(_OFFER, 10_000)
 
 
 def test_providers_are_forgotten_beyond_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -189,3 +203,10 @@ def test_providers_are_forgotten_beyond_a_number(monkeypatch: pytest.MonkeyPatch
 def _lifetime(caches: Caches) -> float:
     caches.holds(_OFFER, 10_000, gap=0.0)
     return caches.snapshot().providers["acme"].lifetime
+
+
+def test_what_was_kept_before_there_was_a_common_share_is_taken_up() -> None:
+    caches = Caches({})
+    caches.restore(CachesSnapshot())
+
+    assert Caches({}).snapshot() == caches.snapshot()
