@@ -90,3 +90,25 @@ def test_a_page_of_another_site_has_to_bring_a_key() -> None:
 @pytest.mark.parametrize("origin", [b"http://localhost:3000", b"http://[::1]", b"vscode-webview://0abc"])
 def test_pages_of_this_machine_and_programs_are_let_in(origin: bytes) -> None:
     assert None is Access().identify([(b"origin", origin)])
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:8080", "127.0.0.1.evil.example", "a.localhost.evil.example."]
+)
+def test_a_page_whose_name_was_pointed_at_this_machine_has_to_bring_a_key(host: str) -> None:
+    field = (b"host", host.encode())
+
+    with pytest.raises(ForeignOrigin):
+        Access().identify([field])
+    assert "ci" == Access(keys=_KEYS).identify([field, (b"x-api-key", b"sk-of-the-ci")])
+
+
+@pytest.mark.parametrize(
+    "host",
+    (
+        *("", "localhost", "localhost.:80", "a.localhost:80", "127.0.0.1:8080", "192.168.0.7", "[::1]:80"),
+        *("satisfice:8080", "host.docker.internal:80", "box.local", "BOX.LAN:80", "box.home.arpa."),
+    ),
+)
+def test_addresses_and_names_that_nobody_can_own_are_let_in(host: str) -> None:
+    assert None is Access().identify([(b"host", host.encode())])

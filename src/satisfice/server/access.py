@@ -18,6 +18,12 @@ _KEYS: Final = frozenset((b"authorization", b"x-api-key"))
 _FOREIGN: Final = re.compile(
     rb"null|https?://(?!(?:localhost|[a-z0-9-]+\.localhost|127\.[0-9.]+|\[::1\])(?::[0-9]+)?$).*", re.IGNORECASE
 )
+# A page whose name was pointed at this machine after it was loaded (DNS rebinding) is of the same origin as we are, and
+# says no more than that name. Addresses, names without a dot and those that nobody can own are no such names.
+_PUBLIC: Final = re.compile(
+    rb"(?!\[|[0-9.]+(?::|$)|.*\.(?:localhost|local|internal|lan|home\.arpa)\.?(?::[0-9]+)?$)[^:]+\.[^:.].*",
+    re.IGNORECASE,
+)
 
 
 class Access:
@@ -55,6 +61,8 @@ def _check_origin(headers: Headers) -> None:
     for name, value in headers:
         if name == b"origin" and _FOREIGN.fullmatch(value):
             raise ForeignOrigin("A page of another site asks.")
+        if name == b"host" and _PUBLIC.fullmatch(value):
+            raise ForeignOrigin("The request is for a public host name, as if from a page of another site.")
 
 
 def _bare(key: bytes) -> bytes:
