@@ -105,10 +105,10 @@ def test_a_page_whose_name_was_pointed_at_this_machine_has_to_bring_a_key(host: 
 
 @pytest.mark.parametrize(
     "host",
-    (
+    [
         *("", "localhost", "localhost.:80", "a.localhost:80", "127.0.0.1:8080", "192.168.0.7", "[::1]:80"),
         *("satisfice:8080", "host.docker.internal:80", "box.local", "BOX.LAN:80", "box.home.arpa."),
-    ),
+    ],
 )
 def test_addresses_and_names_that_nobody_can_own_are_let_in(host: str) -> None:
     assert None is Access().identify([(b"host", host.encode())])
